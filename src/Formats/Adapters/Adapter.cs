@@ -1,0 +1,58 @@
+namespace LoraKit.Formats.Adapters;
+
+/// <summary>How much an issue matters.</summary>
+public enum IssueSeverity : byte
+{
+    /// <summary>Worth knowing; nothing is wrong.</summary>
+    Info,
+
+    /// <summary>Likely not what was meant.</summary>
+    Warning,
+}
+
+/// <summary>Something odd about a file that does not stop reading it.</summary>
+/// <param name="Code">A stable identifier: <c>zero_factor</c>, <c>stray_tensor</c>, <c>pattern_matches_nothing</c>, …</param>
+/// <param name="Severity">How much it matters.</param>
+/// <param name="Message">One line.</param>
+/// <param name="Where">The module, tensor or setting concerned.</param>
+public sealed record AdapterIssue(string Code, IssueSeverity Severity, string Message, string? Where = null);
+
+/// <summary>
+/// An adapter, whatever file it came from: ordered updates and replacements. It owns the file its tensors are read from.
+/// </summary>
+public sealed class Adapter : IDisposable
+{
+    private readonly IDisposable? _file;
+
+    /// <summary>An adapter that disposes <paramref name="file"/> with itself.</summary>
+    public Adapter(string path, string layout, IDisposable? file)
+    {
+        Path = path;
+        Layout = layout;
+        _file = file;
+    }
+
+    /// <summary>What the user named: a folder or a file.</summary>
+    public string Path { get; }
+
+    /// <summary>The layout it was read by: <c>peft</c>.</summary>
+    public string Layout { get; }
+
+    /// <summary>The updates, in the order of the file's tensors.</summary>
+    public required IReadOnlyList<AdapterDelta> Deltas { get; init; }
+
+    /// <summary>What replaces base values before any update is added.</summary>
+    public IReadOnlyList<Replacement> Replacements { get; init; } = [];
+
+    /// <summary>What training said; null where the layout has no such thing. Ops never read it.</summary>
+    public AdapterConfig? Config { get; init; }
+
+    /// <summary>The file's own metadata.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>What is odd about it.</summary>
+    public IReadOnlyList<AdapterIssue> Issues { get; init; } = [];
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => _file?.Dispose();
+}

@@ -1,0 +1,11 @@
+using System.Text.Json.Nodes;
+
+namespace LoraKit.Formats.Adapters;
+
+/// <summary>What training said of an adapter, as JSON. Unknown settings survive; ops never read it.</summary>
+/// <param name="Json">The document's root object.</param>
+public sealed record AdapterConfig(JsonObject Json)
+{
+    /// <summary>The base model's name or path, where it is given.</summary>
+    public string? BaseModel => Json["base_model_name_or_path"] is JsonValue value && value.TryGetValue(out string? name) ? name : null;
+}

@@ -1,0 +1,21 @@
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Adapters;
+
+/// <summary>
+/// The update of one parameter. A closed family: one class per kind, each in its own file. Where a kind's contribution to a tensor
+/// is needed, Ops asks for rows of it, so that every merge runs in row tiles.
+/// </summary>
+public abstract class AdapterDelta
+{
+    private protected AdapterDelta(ParameterName target) => Target = target;
+
+    /// <summary>What it updates.</summary>
+    public ParameterName Target { get; }
+
+    /// <summary>The kind in the field's words: <c>lora</c>, <c>dense</c>, …</summary>
+    public abstract string Kind { get; }
+
+    /// <summary>The tensors it is made of, for inspection and for finding NaN.</summary>
+    public abstract IReadOnlyList<TensorValue> Tensors { get; }
+}

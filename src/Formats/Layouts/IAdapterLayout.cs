@@ -1,0 +1,37 @@
+using LoraKit.Formats.Adapters;
+
+namespace LoraKit.Formats.Layouts;
+
+/// <summary>How sure a layout is that a file is its own.</summary>
+public enum LayoutMatch : byte
+{
+    /// <summary>Not this layout.</summary>
+    No,
+
+    /// <summary>Could be; taken only if nothing is certain.</summary>
+    Possible,
+
+    /// <summary>Certainly this layout.</summary>
+    Certain,
+}
+
+/// <summary>
+/// One key scheme. Detection looks at names, shapes and the presence of a configuration, never at values, and its result does not
+/// depend on the order of the list.
+/// </summary>
+public interface IAdapterLayout
+{
+    /// <summary>The name users type: <c>peft</c>.</summary>
+    string Name { get; }
+
+    /// <summary>Whether the file is of this layout.</summary>
+    LayoutMatch Detect(AdapterSource source);
+
+    /// <summary>
+    /// Reads it. Every tensor is claimed or the read fails listing all that are left. The adapter owns <paramref name="source"/>
+    /// from then on; on failure the caller still does.
+    /// </summary>
+    /// <exception cref="InvalidAdapterException">Keys or settings contradict each other.</exception>
+    /// <exception cref="UnsupportedException">A kind that is understood but not read yet.</exception>
+    Adapter Read(AdapterSource source);
+}
