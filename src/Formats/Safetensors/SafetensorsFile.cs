@@ -62,7 +62,14 @@ public sealed class SafetensorsFile : ITensorSource
 
     /// <summary>Copies the bytes before the data, exactly as they are in the file.</summary>
     /// <param name="destination">Of length <see cref="SafetensorsHeader.DataOffset"/>.</param>
-    public void ReadHeader(Span<byte> destination) => throw new NotImplementedException();
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    /// <exception cref="InvalidFileException">The file has become shorter than its header says.</exception>
+    public void ReadHeader(Span<byte> destination)
+    {
+        if (destination.Length != Header.DataOffset)
+            throw new ArgumentException($"the header takes {Header.DataOffset} bytes, the destination has {destination.Length}", nameof(destination));
+        ReadAt(0, destination, tensor: null);
+    }
 
     /// <inheritdoc/>
     public void Read(TensorInfo tensor, long start, Span<byte> destination)
@@ -70,26 +77,32 @@ public sealed class SafetensorsFile : ITensorSource
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start, tensor.ByteLength);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(destination.Length, tensor.ByteLength - start, nameof(destination));
-        int read;
-        try
-        {
-            read = Handle.ReadFully(tensor.Offset + start, destination);
-        }
-        catch (IOException e)
-        {
-            throw new InvalidFileException($"{Printable.Text(Path)}: tensor '{Printable.Text(tensor.Name)}': {Printable.Text(e.Message)}", Path, tensor.Name, e);
-        }
-
-        if (read < destination.Length)
-        {
-            throw new InvalidFileException(
-                $"{Printable.Text(Path)}: tensor '{Printable.Text(tensor.Name)}': the file has become shorter than its header says " +
-                $"({tensor.Offset + start + read} bytes of {Header.FileLength}); restore it", Path, tensor.Name);
-        }
+        ReadAt(tensor.Offset + start, destination, tensor.Name);
     }
 
     /// <inheritdoc/>
     public void Dispose() => Handle.Dispose();
+
+    private void ReadAt(long offset, Span<byte> destination, string? tensor)
+    {
+        int read;
+        try
+        {
+            read = Handle.ReadFully(offset, destination);
+        }
+        catch (IOException e)
+        {
+            throw new InvalidFileException($"{Where(tensor)}: cannot be read: {Printable.Text(e.Message)}", Path, tensor, e);
+        }
+
+        if (read == destination.Length) return;
+        throw new InvalidFileException(
+            $"{Where(tensor)}: the file has become shorter than its header says ({offset + read} bytes of {Header.FileLength}); restore it",
+            Path, tensor);
+    }
+
+    private string Where(string? tensor) =>
+        tensor is null ? Printable.Text(Path) : $"{Printable.Text(Path)}: tensor '{Printable.Text(tensor)}'";
 
     private static string? Explain(SafeFileHandle handle)
     {
