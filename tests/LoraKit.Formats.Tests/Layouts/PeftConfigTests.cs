@@ -35,6 +35,9 @@ public sealed class PeftConfigTests
     [InlineData("""{ "peft_type": "LORA", "modules_to_save": [3] }""", "'modules_to_save' is 3")]
     [InlineData("""{ "peft_type": "LORA", "target_modules": 3 }""", "'target_modules' is 3")]
     [InlineData("""{ "peft_type": "LORA", "target_modules": [null] }""", "'target_modules' is null")]
+    [InlineData("""{ "peft_type": "LORA", "layers_to_transform": "1" }""", "'layers_to_transform' is \"1\"")]
+    [InlineData("""{ "peft_type": "LORA", "layers_to_transform": [1.5] }""", "'layers_to_transform' is 1.5")]
+    [InlineData("""{ "peft_type": "LORA", "layers_pattern": 1 }""", "'layers_pattern' is 1")]
     [InlineData("""{ "peft_type": "LORA", "init_lora_weights": 3 }""", "'init_lora_weights' is 3")]
     [InlineData("""{ "peft_type": 3 }""", "'peft_type' is 3")]
     [InlineData("""{ "r": 8 }""", "'peft_type' is missing")]
@@ -119,6 +122,23 @@ public sealed class PeftConfigTests
     {
         using Adapter adapter = new PeftSample($$"""{ "target_modules": {{target}} }""").Lora("m.q").Lora("m.k").Read();
         Assert.Equal(issues, string.Join(',', adapter.Issues.Select(issue => $"{issue.Code} {issue.Where}")));
+    }
+
+    [Theory]
+    [InlineData("1", "null", "m.layers.0.q")]
+    [InlineData("[1]", "null", "m.layers.0.q")]
+    [InlineData("[0, 1]", "null", "")]
+    [InlineData("[]", "null", "")]
+    [InlineData("null", "\"layers\"", "")]
+    [InlineData("[1]", "\"layers\"", "m.layers.0.q")]
+    [InlineData("[1]", "[\"h\", \"layers\"]", "m.layers.0.q")]
+    [InlineData("[1]", "\"h\"", "m.layers.0.q,m.layers.1.q")]
+    [InlineData("[1]", "\"(layers)\"", "")] // an expression is not looked into
+    public void Layers_that_were_not_chosen_are_issues(string layers, string pattern, string untargeted)
+    {
+        using Adapter adapter = new PeftSample($$"""{ "target_modules": ["q"], "layers_to_transform": {{layers}}, "layers_pattern": {{pattern}} }""")
+            .Lora("m.layers.0.q").Lora("m.layers.1.q").Read();
+        Assert.Equal(untargeted, string.Join(',', adapter.Issues.Select(issue => issue.Where)));
     }
 
     [Fact]
