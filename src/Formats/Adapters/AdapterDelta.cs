@@ -18,4 +18,21 @@ public abstract class AdapterDelta
 
     /// <summary>The tensors it is made of, for inspection and for finding NaN.</summary>
     public abstract IReadOnlyList<TensorValue> Tensors { get; }
+
+    /// <summary>An update is made of real numbers, and of at least one: an empty size would also defeat the checks of the others.</summary>
+    internal static void RequireValues(ParameterName target, TensorValue tensor)
+    {
+        if (!tensor.DType.IsMergeable())
+        {
+            throw new InvalidAdapterException(
+                $"module '{target.Module}': tensor '{tensor.Name}' is stored as {tensor.DType.FileName()}; expected a float type (F32, BF16, F16, …)",
+                tensor.File, tensor.Name);
+        }
+
+        if (tensor.Shape.ElementCount == 0)
+        {
+            throw new InvalidAdapterException(
+                $"module '{target.Module}': tensor '{tensor.Name}' of shape {tensor.Shape} is empty", tensor.File, tensor.Name);
+        }
+    }
 }

@@ -28,12 +28,16 @@ public sealed class LowRankDelta : AdapterDelta
     /// <param name="alpha">What the file says alpha is, for reports.</param>
     /// <param name="orientation">How the base stores the matrix.</param>
     /// <param name="squareIsInOut">What the file says of square matrices: true where the weight is [in, out].</param>
-    /// <exception cref="InvalidAdapterException">The shapes do not chain, or the scale is not finite.</exception>
+    /// <exception cref="InvalidAdapterException">
+    /// A factor has no real values or no elements, the shapes do not chain, or the scale is not finite.
+    /// </exception>
     public LowRankDelta(
         ParameterName target, TensorValue down, TensorValue up, double scale, double alpha,
         WeightOrientation orientation = WeightOrientation.FromShape, bool squareIsInOut = false)
         : base(target)
     {
+        RequireValues(target, down);
+        RequireValues(target, up);
         if (down.Shape.Rank < 2 || up.Shape.Rank < 2 || down.Shape[0] != up.Shape[1] || up.Shape.AsMatrix().Columns != up.Shape[1])
         {
             throw new InvalidAdapterException(

@@ -1,0 +1,78 @@
+namespace LoraKit.Formats.Layouts;
+
+/// <summary>The files of an adapter, found from what the user named.</summary>
+/// <param name="TensorFile">The file with its tensors.</param>
+/// <param name="ConfigFile">The configuration beside it; null where there is none.</param>
+internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
+{
+    private const string Tensors = "adapter_model.safetensors";
+    private const string Pickle = "adapter_model.bin";
+    private const int MostListed = 5;
+
+    private static readonly string[] PickleEndings = [".bin", ".pt", ".pth", ".ckpt"];
+
+    /// <summary>The configuration is looked for beside what was named, not beside what a symbolic link points to.</summary>
+    /// <exception cref="InputNotFoundException">There is nothing, or no adapter in the folder; subfolders with one are named.</exception>
+    /// <exception cref="InvalidAdapterException">Half of an adapter.</exception>
+    /// <exception cref="UnsupportedException">Only a pickle.</exception>
+    public static AdapterLocation Find(string path)
+    {
+        if (Directory.Exists(path)) return InFolder(path);
+        if (!File.Exists(path)) throw new InputNotFoundException($"'{path}' does not exist; expected an adapter's folder or tensor file", path);
+
+        string folder = Path.GetDirectoryName(path) is { Length: > 0 } parent ? parent : ".";
+        if (Path.GetFileName(path) == AdapterConfigFile.Name) return InFolder(folder);
+        if (PickleEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)) throw PickleOnly(path);
+        string config = Path.Combine(folder, AdapterConfigFile.Name);
+        return new AdapterLocation(path, File.Exists(config) ? config : null);
+    }
+
+    private static AdapterLocation InFolder(string folder)
+    {
+        string tensors = Path.Combine(folder, Tensors);
+        string config = Path.Combine(folder, AdapterConfigFile.Name);
+        string pickle = Path.Combine(folder, Pickle);
+        bool hasConfig = File.Exists(config);
+        if (File.Exists(tensors))
+        {
+            return hasConfig ? new AdapterLocation(tensors, config) : throw new InvalidAdapterException(
+                $"'{folder}' has {Tensors} but no {AdapterConfigFile.Name}: rank and alpha cannot be known", folder);
+        }
+
+        if (File.Exists(pickle)) throw PickleOnly(pickle);
+        string others = Others(folder);
+        if (hasConfig)
+        {
+            throw new InvalidAdapterException($"'{folder}' has {AdapterConfigFile.Name} but no {Tensors}{others}", folder);
+        }
+
+        string[] inside = Subfolders(folder);
+        string where = inside.Length == 0 ? "" : $"; its subfolders with an adapter: {string.Join(", ", inside.Select(DisplayText.Escape))}: name one of them";
+        throw new InputNotFoundException($"'{folder}' has neither {AdapterConfigFile.Name} nor {Tensors}{where}{others}", folder);
+    }
+
+    private static UnsupportedException PickleOnly(string path) => new(
+        $"'{path}' is a pickle, which is not read yet; save the adapter as {Tensors}", path);
+
+    private static string[] Subfolders(string folder) => List(() => Directory.EnumerateDirectories(folder)
+        .Where(inside => File.Exists(Path.Combine(inside, AdapterConfigFile.Name))
+            || File.Exists(Path.Combine(inside, Tensors)) || File.Exists(Path.Combine(inside, Pickle))));
+
+    private static string Others(string folder)
+    {
+        string[] files = List(() => Directory.EnumerateFiles(folder, "*.safetensors"));
+        return files.Length == 0 ? "" : $"; to read {string.Join(" or ", files.Select(DisplayText.Escape))}, name the file itself";
+    }
+
+    private static string[] List(Func<IEnumerable<string>> entries)
+    {
+        try
+        {
+            return [.. entries().Take(1000).Select(entry => Path.GetFileName(entry)).Order(StringComparer.Ordinal).Take(MostListed)];
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LoraKit.Formats.Adapters;
+
+namespace LoraKit.Formats.Layouts.Peft;
+
+/// <summary>Which of the base's biases training changed (PEFT's <c>bias</c>).</summary>
+internal enum TrainedBiases : byte
+{
+    None,
+    LoraOnly,
+    All,
+}
+
+/// <summary>The rank, alpha and scale of one module.</summary>
+/// <param name="Rank">r, above 0.</param>
+/// <param name="Alpha">lora_alpha.</param>
+/// <param name="Scale">α/r, or α/√r with rsLoRA.</param>
+/// <param name="RankOrigin">Where the rank came from, for messages.</param>
+internal readonly record struct ModuleScale(long Rank, double Alpha, double Scale, string RankOrigin);
+
+/// <summary>What adapter_config.json says, with the dataclass's defaults for what it leaves out. Wrong types are errors, unknown settings are not.</summary>
+internal sealed class PeftConfig
+{
+    private readonly long _rank;
+    private readonly double _alpha;
+    private readonly bool _rankStabilized;
+    private readonly ModulePatterns<long> _rankPatterns;
+    private readonly ModulePatterns<double> _alphaPatterns;
+
+    /// <exception cref="InvalidAdapterException">A setting has a value of the wrong type.</exception>
+    public PeftConfig(AdapterConfig config, string path)
+    {
+        Settings = new JsonSettings(config.Json, path);
+        PeftType = Settings.Text("peft_type")
+            ?? throw new InvalidAdapterException($"'{path}': 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
+        BaseModel = Settings.Text("base_model_name_or_path");
+        _rank = Settings.WholeNumber("r", 8);
+        _alpha = Settings.Number("lora_alpha", 8);
+        _rankStabilized = Settings.Flag("use_rslora");
+        // AdaLoRA keeps lists of flags in a setting of the same name; it is refused by its method before these are needed.
+        bool lora = PeftType == "LORA";
+        _rankPatterns = new("rank_pattern", path, lora ? Settings.Map("rank_pattern", Settings.AsWholeNumber) : []);
+        _alphaPatterns = new("alpha_pattern", path, lora ? Settings.Map("alpha_pattern", Settings.AsNumber) : []);
+        IsConv1D = Settings.Flag("fan_in_fan_out");
+        HasLoraBias = Settings.Flag("lora_bias");
+        Biases = Settings.Text("bias") switch
+        {
+            null or "none" => TrainedBiases.None,
+            "all" => TrainedBiases.All,
+            "lora_only" => TrainedBiases.LoraOnly,
+            _ => throw Settings.Wrong("bias", config.Json["bias"], "\"none\", \"all\" or \"lora_only\""),
+        };
+        ModulesToSave = [.. Settings.Texts("modules_to_save") ?? [], .. HeadsOf(Settings.Text("task_type"))];
+        bool isPattern = config.Json["target_modules"] is JsonValue text && text.GetValueKind() == JsonValueKind.String;
+        TargetPattern = isPattern ? Settings.Text("target_modules") : null;
+        TargetModules = isPattern ? null : Settings.Texts("target_modules");
+        TokenRows = new TokenRows(Settings, PeftType == "TRAINABLE_TOKENS" ? "token_indices" : "trainable_token_indices");
+    }
+
+    public JsonSettings Settings { get; }
+
+    public string PeftType { get; }
+
+    public string? BaseModel { get; }
+
+    /// <summary>What the file says of square matrices; it is unreliable for all others, whose shape tells.</summary>
+    public bool IsConv1D { get; }
+
+    public bool HasLoraBias { get; }
+
+    public TrainedBiases Biases { get; }
+
+    /// <summary>Endings of the names of modules saved in full, with those that a task implies.</summary>
+    public IReadOnlyList<string> ModulesToSave { get; }
+
+    /// <summary>Names or dotted endings; null where there is a pattern or nothing.</summary>
+    public IReadOnlyList<string>? TargetModules { get; }
+
+    public string? TargetPattern { get; }
+
+    public TokenRows TokenRows { get; }
+
+    /// <summary>Patterns that decided for no module so far, as (setting, pattern).</summary>
+    public IEnumerable<(string Setting, string Pattern)> UnusedPatterns =>
+        [.. _rankPatterns.Unused.Select(p => ("rank_pattern", p)), .. _alphaPatterns.Unused.Select(p => ("alpha_pattern", p))];
+
+    /// <summary>The scale of a module: rank and alpha are looked up independently, and the rank is the configuration's, not the tensors'.</summary>
+    /// <exception cref="InvalidAdapterException">The rank is not above 0, or a pattern cannot be used.</exception>
+    public ModuleScale ScaleOf(ModuleName module)
+    {
+        (long rank, string origin) = _rankPatterns.Find(module.Path) is { } entry
+            ? (entry.Value, $"rank_pattern '{DisplayText.Escape(entry.Key)}'")
+            : (_rank, Settings.Json.ContainsKey("r") ? "'r'" : "the default of 'r'");
+        double alpha = _alphaPatterns.Find(module.Path)?.Value ?? _alpha;
+        if (rank <= 0)
+        {
+            throw new InvalidAdapterException(
+                $"'{Settings.Path}': module '{DisplayText.Escape(module.Path)}' has rank {rank} (from {origin}); expected a rank above 0",
+                Settings.Path, module.Path);
+        }
+
+        return new ModuleScale(rank, alpha, alpha / (_rankStabilized ? Math.Sqrt(rank) : rank), origin);
+    }
+
+    /// <summary>PEFT saves these whatever modules_to_save says, and before 0.7 did not even write them into it.</summary>
+    private static string[] HeadsOf(string? taskType) => taskType switch
+    {
+        "SEQ_CLS" or "TOKEN_CLS" => ["classifier", "score"],
+        "QUESTION_ANS" => ["qa_outputs"],
+        _ => [],
+    };
+}

@@ -1,0 +1,58 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Layouts.Peft;
+
+/// <summary>The factors of one module.</summary>
+internal sealed class PeftFactors
+{
+    private readonly Dictionary<PeftRole, TensorInfo> _tensors = [];
+
+    private PeftFactors(ModuleName module) => Module = module;
+
+    public ModuleName Module { get; }
+
+    public TensorInfo? this[PeftRole role] => _tensors.GetValueOrDefault(role);
+
+    /// <summary>The modules with factors, in the order of their first tensors.</summary>
+    /// <exception cref="InvalidAdapterException">Two tensors are the same factor in two spellings.</exception>
+    public static IReadOnlyList<PeftFactors> Group(string file, IEnumerable<PeftKey> keys)
+    {
+        Dictionary<ModuleName, PeftFactors> byName = [];
+        List<PeftFactors> modules = [];
+        foreach (PeftKey key in keys)
+        {
+            if (key.Role is not (PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB)) continue;
+            if (!byName.TryGetValue(key.Module, out PeftFactors? module))
+            {
+                modules.Add(byName[key.Module] = module = new PeftFactors(key.Module));
+            }
+
+            if (module._tensors.TryAdd(key.Role, key.Tensor)) continue;
+            throw new InvalidAdapterException(
+                $"'{file}': '{DisplayText.Escape(module[key.Role]!.Name)}' and '{DisplayText.Escape(key.Tensor.Name)}' are the same factor of module "
+                + $"'{DisplayText.Escape(key.Module.Path)}'; expected one of them", file, key.Tensor.Name);
+        }
+
+        foreach (PeftFactors module in modules)
+        {
+            if ((module[PeftRole.LoraA] ?? module[PeftRole.LoraB]) is { } linear && (module[PeftRole.EmbeddingA] ?? module[PeftRole.EmbeddingB]) is not null)
+            {
+                throw new InvalidAdapterException(
+                    $"'{file}': module '{DisplayText.Escape(module.Module.Path)}' has the factors of a linear layer and of an embedding; expected one kind",
+                    file, linear.Name);
+            }
+        }
+
+        return modules;
+    }
+
+    /// <summary>Both factors of a kind; where there is only one, it is left to the ledger with a note, and null is returned.</summary>
+    public (TensorInfo A, TensorInfo B)? Pair(PeftRole a, PeftRole b, KeyLedger ledger)
+    {
+        (TensorInfo? one, TensorInfo? other) = (this[a], this[b]);
+        if (one is not null && other is not null) return (one, other);
+        if ((one ?? other) is { } half) ledger.Leave(half, one is null ? "B without its A" : "A without its B");
+        return null;
+    }
+}

@@ -1,0 +1,127 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Layouts.Peft;
+
+/// <summary>What a tensor of a PEFT file is. See spec/layouts/peft.md, "Keys".</summary>
+internal enum PeftRole : byte
+{
+    /// <summary>A parameter of the base's own, by its plain name: <c>X.weight</c>.</summary>
+    Parameter,
+
+    /// <summary>A parameter of the layer inside an adapter's wrapper: <c>X.base_layer.weight</c>.</summary>
+    BaseLayer,
+
+    /// <summary>A parameter of a module saved in full: <c>X.modules_to_save.weight</c>.</summary>
+    SavedModule,
+
+    /// <summary><c>lora_A.weight</c>.</summary>
+    LoraA,
+
+    /// <summary><c>lora_B.weight</c>.</summary>
+    LoraB,
+
+    /// <summary><c>lora_B.bias</c>.</summary>
+    LoraBias,
+
+    /// <summary><c>lora_embedding_A</c>.</summary>
+    EmbeddingA,
+
+    /// <summary><c>lora_embedding_B</c>.</summary>
+    EmbeddingB,
+
+    /// <summary><c>trainable_tokens_delta</c>: rows of single tokens.</summary>
+    TokenRows,
+
+    /// <summary>Needed for training only.</summary>
+    Ignored,
+
+    /// <summary>Part of a method that is not read.</summary>
+    Refused,
+}
+
+/// <summary>A tensor's name, taken apart.</summary>
+/// <param name="Tensor">The tensor.</param>
+/// <param name="Role">What it is.</param>
+/// <param name="Module">The module in the base model.</param>
+/// <param name="Parameter">The parameter, for the roles that name one.</param>
+/// <param name="AdapterName">The adapter's name inside the key (<c>lora_A.default.weight</c>), where it was not removed.</param>
+/// <param name="HasPrefix">Whether it begins with <c>base_model.model.</c></param>
+/// <param name="Note">For ignored and refused tensors: what they belong to.</param>
+internal sealed record PeftKey(
+    TensorInfo Tensor, PeftRole Role, ModuleName Module, string Parameter, string? AdapterName, bool HasPrefix, string? Note = null)
+{
+    private const string BaseLayer = "base_layer";
+    private const string SavedModules = "modules_to_save";
+    private const string OriginalModule = "original_module";
+    private const string TokenAdapter = "token_adapter";
+
+    /// <summary>Takes a name apart; anything that is no known spelling is a plain parameter.</summary>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="adapterName">The adapter name that keys of this file carry.</param>
+    public static PeftKey Parse(TensorInfo tensor, string adapterName = "default")
+    {
+        // torch.compile and FSDP put these components between the others.
+        string[] parts = [.. tensor.Name.Split('.').Where(part => part is not ("_orig_mod" or "_fsdp_wrapped_module"))];
+        bool hasPrefix = parts is ["base_model", "model", _, ..];
+        if (hasPrefix) parts = parts[2..];
+
+        int copy = Array.IndexOf(parts, OriginalModule);
+        for (int at = copy >= 0 ? copy : parts.Length - 1; at >= 0; at--)
+        {
+            ReadOnlySpan<string> module = parts.AsSpan(0, at);
+            ReadOnlySpan<string> rest = parts.AsSpan(at + 1);
+            if (Tuner(module, parts[at], rest, adapterName) is { } found) return found with { Tensor = tensor, HasPrefix = hasPrefix };
+        }
+
+        return Plain(parts) with { Tensor = tensor, HasPrefix = hasPrefix };
+    }
+
+    private static PeftKey? Tuner(ReadOnlySpan<string> module, string part, ReadOnlySpan<string> rest, string adapterName)
+    {
+        switch (part)
+        {
+            case "lora_A" when rest is [.., "weight"] && rest.Length <= 2: return Factor(PeftRole.LoraA, module, rest[..^1]);
+            case "lora_B" when rest is [.., "weight"] && rest.Length <= 2: return Factor(PeftRole.LoraB, module, rest[..^1]);
+            case "lora_B" when rest is [.., "bias"] && rest.Length <= 2: return Factor(PeftRole.LoraBias, module, rest[..^1]);
+            case "lora_embedding_A" when rest.Length <= 1: return Factor(PeftRole.EmbeddingA, module, rest);
+            case "lora_embedding_B" when rest.Length <= 1: return Factor(PeftRole.EmbeddingB, module, rest);
+            case "trainable_tokens_delta" when rest.Length <= 1: return Key(PeftRole.TokenRows, WithoutTokenAdapter(module), "weight", Name(rest));
+            case "trainable_tokens_original": return Key(PeftRole.Ignored, module, part, note: "the original rows of trained tokens");
+            case "lora_velora_embed": return Key(PeftRole.Ignored, module, part, note: "VeLoRA's training state");
+            case "lora_monteclora_sampler": return Key(PeftRole.Ignored, module, part, note: "MonteCLoRA's training state");
+            case OriginalModule when rest.Length > 0: return Key(PeftRole.Ignored, module, part, note: "the untrained copy of a module saved in full");
+            case SavedModules when rest.Length > 0:
+                if (rest.Length > 1 && rest[0] == adapterName) rest = rest[1..];
+                return Key(PeftRole.SavedModule, [.. module, .. rest[..^1]], rest[^1]);
+            case BaseLayer when rest.Length == 1: return Key(PeftRole.BaseLayer, WithoutTokenAdapter(module), rest[0]);
+            default:
+                return rest.Length <= 2 && PeftMethods.OfKey(part) is { } method ? Key(PeftRole.Refused, module, part, note: $"{method} ({part})") : null;
+        }
+    }
+
+    private static PeftKey Factor(PeftRole role, ReadOnlySpan<string> module, ReadOnlySpan<string> infix)
+    {
+        string? nesting = module switch
+        {
+            [.., BaseLayer, "out_proj"] => "LoRA on nn.MultiheadAttention (base_layer.out_proj)",
+            [.., BaseLayer] => "target_parameters (several parameters of one module, base_layer.lora_*)",
+            _ => module.Contains(BaseLayer) ? "adapters inside each other (base_layer)" : null,
+        };
+        return nesting is null
+            ? Key(role, module, "weight", Name(infix))
+            : Key(PeftRole.Refused, module[..module.IndexOf(BaseLayer)], "weight", note: nesting);
+    }
+
+    private static PeftKey Plain(ReadOnlySpan<string> parts) =>
+        Key(PeftRole.Parameter, parts.IsEmpty ? [] : parts[..^1], parts.IsEmpty ? "" : parts[^1]);
+
+    private static PeftKey Key(
+        PeftRole role, ReadOnlySpan<string> module, string parameter, string? adapterName = null, string? note = null) =>
+        new(Tensor: null!, role, new ModuleName(string.Join('.', module)), parameter, adapterName, HasPrefix: false, note);
+
+    private static string? Name(ReadOnlySpan<string> infix) => infix.IsEmpty ? null : infix[0];
+
+    private static ReadOnlySpan<string> WithoutTokenAdapter(ReadOnlySpan<string> module) =>
+        module is [.., TokenAdapter] ? module[..^1] : module;
+}

@@ -1,0 +1,49 @@
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Layouts.Peft;
+
+/// <summary>All names of a file, taken apart and consistent: one adapter, no kind that is not read.</summary>
+internal static class PeftKeys
+{
+    /// <exception cref="InvalidAdapterException">The names carry two adapters' names.</exception>
+    /// <exception cref="UnsupportedException">A tensor belongs to a method that is not read.</exception>
+    public static IReadOnlyList<PeftKey> Parse(ITensorSource source)
+    {
+        List<PeftKey> keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor))];
+        string? adapterName = AdapterName(source, keys);
+        if (adapterName is not (null or "default")) keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor, adapterName))];
+
+        if (keys.Find(key => key.Role == PeftRole.Refused) is { } refused)
+        {
+            throw new UnsupportedException(
+                $"'{source.Path}': module '{DisplayText.Escape(refused.Module.Path)}' uses {refused.Note}, which is not read yet",
+                source.Path, refused.Tensor.Name);
+        }
+
+        return keys;
+    }
+
+    private static string? AdapterName(ITensorSource source, List<PeftKey> keys)
+    {
+        HashSet<string> names = new(StringComparer.Ordinal);
+        bool some = false;
+        bool all = true;
+        foreach (PeftKey key in keys.Where(IsNamed))
+        {
+            if (key.AdapterName is { } name) some = names.Add(name) || some;
+            else all = false;
+        }
+
+        if (names.Count > 1 || (some && !all && !names.Contains("default")))
+        {
+            string listed = string.Join(", ", names.Order(StringComparer.Ordinal).Take(10).Select(name => $"'{DisplayText.Escape(name)}'"));
+            throw new InvalidAdapterException(
+                $"'{source.Path}': its tensors belong to several adapters ({listed}{(all ? "" : ", and one without a name")}); expected one", source.Path);
+        }
+
+        return names.FirstOrDefault();
+
+        static bool IsNamed(PeftKey key) =>
+            key.Role is PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB or PeftRole.TokenRows;
+    }
+}

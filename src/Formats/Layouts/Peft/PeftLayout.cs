@@ -1,0 +1,48 @@
+using LoraKit.Formats.Adapters;
+
+namespace LoraKit.Formats.Layouts.Peft;
+
+/// <summary>Hugging Face PEFT: adapter_config.json and a file of tensors. See spec/layouts/peft.md.</summary>
+internal sealed class PeftLayout : IAdapterLayout
+{
+    private const string Prefix = "base_model.model.";
+
+    /// <inheritdoc/>
+    public string Name => "peft";
+
+    /// <inheritdoc/>
+    public LayoutMatch Detect(AdapterSource source)
+    {
+        bool prefixed = false;
+        bool factors = false;
+        foreach (string name in source.Tensors.Tensors.Select(tensor => tensor.Name))
+        {
+            prefixed |= name.Contains(Prefix, StringComparison.Ordinal);
+            factors |= name.Contains(".lora_A.", StringComparison.Ordinal) || name.Contains(".lora_B.", StringComparison.Ordinal)
+                || name.Contains(".lora_embedding_", StringComparison.Ordinal);
+        }
+
+        if (source.Config is not null && source.Config.Json.ContainsKey("peft_type"))
+        {
+            return prefixed || factors || ForeignKeys.Describe(source.Tensors) is null ? LayoutMatch.Certain : LayoutMatch.No;
+        }
+
+        if (prefixed) return LayoutMatch.Certain;
+        return factors ? LayoutMatch.Possible : LayoutMatch.No;
+    }
+
+    /// <inheritdoc/>
+    public Adapter Read(AdapterSource source)
+    {
+        if (source.Config is null)
+        {
+            throw new InvalidAdapterException(
+                $"'{source.Tensors.Path}' has PEFT's tensor names, but there is no {AdapterConfigFile.Name} beside it: "
+                + "rank and alpha cannot be known; put the one that was saved with it into the same folder", source.Tensors.Path);
+        }
+
+        PeftConfig config = new(source.Config, source.ConfigPath ?? AdapterConfigFile.Name);
+        PeftRefusals.Check(config);
+        return new PeftReader(source, config, PeftKeys.Parse(source.Tensors)).Read();
+    }
+}

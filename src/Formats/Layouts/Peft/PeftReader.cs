@@ -1,0 +1,187 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Layouts.Peft;
+
+/// <summary>Keys and configuration to the canonical adapter: factors paired and scaled, the rest of the file claimed or listed.</summary>
+internal sealed class PeftReader
+{
+    private readonly AdapterSource _source;
+    private readonly PeftConfig _config;
+    private readonly IReadOnlyList<PeftKey> _keys;
+    private readonly KeyLedger _ledger;
+    private readonly List<AdapterIssue> _issues = [];
+
+    public PeftReader(AdapterSource source, PeftConfig config, IReadOnlyList<PeftKey> keys)
+    {
+        _source = source;
+        _config = config;
+        _keys = keys;
+        _ledger = new KeyLedger(source.Tensors);
+    }
+
+    private string File => _source.Tensors.Path;
+
+    /// <exception cref="InvalidAdapterException">A tensor has no place, or shapes and configuration contradict each other.</exception>
+    /// <exception cref="UnsupportedException">A shape that belongs to a kind that is not read.</exception>
+    public Adapter Read()
+    {
+        IReadOnlyList<PeftFactors> modules = _config.PeftType == "LORA" ? PeftFactors.Group(File, _keys) : [];
+        List<AdapterDelta> deltas = [.. modules.SelectMany(Deltas)];
+        List<Replacement> replacements = Replacements(new SavedParameters(_config, modules));
+        ClaimStrays([.. modules.Select(module => module.Module)]);
+        _ledger.Close();
+        if (deltas.Count == 0 && replacements.Count == 0)
+        {
+            throw new InvalidAdapterException($"'{File}' holds no update and no replacement; expected the tensors of a trained adapter", File);
+        }
+
+        _issues.AddRange(PeftIssues.Of(_config, _keys, modules));
+        return new Adapter(_source.Path, "peft", _source)
+        {
+            Deltas = deltas,
+            Replacements = replacements,
+            Config = _source.Config,
+            Metadata = _source.Tensors.Metadata,
+            Issues = _issues,
+        };
+    }
+
+    private IEnumerable<AdapterDelta> Deltas(PeftFactors module)
+    {
+        if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (a, b)) yield return Linear(module.Module, a, b);
+        if (module.Pair(PeftRole.EmbeddingA, PeftRole.EmbeddingB, _ledger) is var (embeddingA, embeddingB))
+        {
+            yield return Embedding(module.Module, embeddingA, embeddingB);
+        }
+
+        if (module[PeftRole.LoraBias] is { } bias)
+        {
+            if (_config.HasLoraBias && module[PeftRole.LoraB] is not null)
+            {
+                yield return new DenseDelta(new(module.Module, "bias"), _ledger.Claim(bias), _config.ScaleOf(module.Module).Scale);
+            }
+            else
+            {
+                _ledger.Leave(bias, _config.HasLoraBias ? "lora_B.bias without lora_B.weight" : "but 'lora_bias' is not set in the configuration");
+            }
+        }
+    }
+
+    private LowRankDelta Linear(ModuleName module, TensorInfo a, TensorInfo b)
+    {
+        ModuleScale scale = ScaleFor(module, a);
+        if (a.Shape.Rank == 2 && b.Shape.Rank == 3)
+        {
+            throw new UnsupportedException(
+                $"'{File}': module '{Show(module)}' has A {a.Shape} and B {b.Shape}: the old MergedLinear, which is not read yet", File, b.Name);
+        }
+
+        if (a.Shape.Rank > 2 && b.Shape.Rank == a.Shape.Rank && b.Shape[1] > 0 && b.Shape[1] < scale.Rank && scale.Rank % b.Shape[1] == 0)
+        {
+            throw new UnsupportedException(
+                $"'{File}': module '{Show(module)}' has A {a.Shape} and B {b.Shape}: LoRA on a grouped convolution, which is not read yet", File, b.Name);
+        }
+
+        // Linear and Conv1D have the same factors; only the base's shape tells them apart. A kernel belongs to nn.ConvNd: [out, in, …].
+        WeightOrientation orientation = a.Shape.Rank == 2 ? WeightOrientation.FromShape : WeightOrientation.OutIn;
+        return new LowRankDelta(
+            new(module, "weight"), _ledger.Claim(a), _ledger.Claim(b), scale.Scale, scale.Alpha, orientation, _config.IsConv1D);
+    }
+
+    /// <summary>ΔW [vocab, dim] = s·(B·A)ᵀ = s·Aᵀ·Bᵀ, so Aᵀ goes up and Bᵀ goes down.</summary>
+    private LowRankDelta Embedding(ModuleName module, TensorInfo a, TensorInfo b)
+    {
+        ParameterName target = new(module, "weight");
+        ModuleScale scale = ScaleFor(module, a);
+        StoredTensor storedA = _ledger.Claim(a);
+        StoredTensor storedB = _ledger.Claim(b);
+        AdapterDelta.RequireValues(target, storedA);
+        AdapterDelta.RequireValues(target, storedB);
+        if (a.Shape.Rank != 2 || b.Shape.Rank != 2 || a.Shape[0] != b.Shape[1])
+        {
+            throw new InvalidAdapterException(
+                $"module '{Show(module)}': lora_embedding_A {a.Shape} and lora_embedding_B {b.Shape} do not chain; expected [r, vocab] and [dim, r]",
+                File, a.Name);
+        }
+
+        return new LowRankDelta(
+            target, new TransposedTensor(storedB), new TransposedTensor(storedA), scale.Scale, scale.Alpha, WeightOrientation.OutIn);
+    }
+
+    private ModuleScale ScaleFor(ModuleName module, TensorInfo a)
+    {
+        ModuleScale scale = _config.ScaleOf(module);
+        if (a.Shape.Rank > 0 && a.Shape[0] != scale.Rank)
+        {
+            throw new InvalidAdapterException(
+                $"'{File}': module '{Show(module)}' has A {a.Shape}, so rank {a.Shape[0]}, but '{_config.Settings.Path}' says {scale.Rank} (from {scale.RankOrigin})",
+                File, a.Name);
+        }
+
+        return scale;
+    }
+
+    private List<Replacement> Replacements(SavedParameters saved)
+    {
+        Dictionary<ParameterName, PeftKey> plain = [];
+        List<Replacement> replacements = [];
+        foreach (PeftKey key in _keys)
+        {
+            ParameterName target = new(key.Module, key.Parameter);
+            bool isToken = key.Role == PeftRole.TokenRows;
+            if ((isToken ? "trainable_tokens" : saved.Reason(key)) is not { } reason)
+            {
+                if (key.Role is PeftRole.Parameter or PeftRole.BaseLayer) _ledger.Leave(key.Tensor, saved.WhyNot(key));
+                continue;
+            }
+
+            // Rows and the whole of one embedding may both be there; otherwise one parameter has one spelling.
+            ParameterName slot = isToken ? new(key.Module, "(rows)") : target;
+            if (!plain.TryAdd(slot, key))
+            {
+                ClaimCopy(plain[slot], key);
+                continue;
+            }
+
+            replacements.Add(new Replacement(target, _ledger.Claim(key.Tensor), isToken ? _config.TokenRows.Of(key.Module) : null, reason));
+        }
+
+        return replacements;
+    }
+
+    /// <summary>
+    /// With <c>bias = all</c> and with resized embeddings PEFT writes a saved module's parameter twice, once with and once without the
+    /// infix, and loads the one without.
+    /// </summary>
+    private void ClaimCopy(PeftKey first, PeftKey second)
+    {
+        bool isCopy = first.Role == PeftRole.Parameter && second.Role == PeftRole.SavedModule
+            && first.Tensor.DType == second.Tensor.DType && first.Tensor.Shape == second.Tensor.Shape;
+        if (!isCopy)
+        {
+            throw new InvalidAdapterException(
+                $"'{File}': '{DisplayText.Escape(first.Tensor.Name)}' and '{DisplayText.Escape(second.Tensor.Name)}' are the same parameter; expected one of them",
+                File, second.Tensor.Name);
+        }
+
+        _ledger.Claim(second.Tensor);
+        _issues.Add(new("duplicate_tensor", IssueSeverity.Info,
+            $"'{DisplayText.Escape(second.Tensor.Name)}' is a second copy of '{DisplayText.Escape(first.Tensor.Name)}' and is not used", second.Tensor.Name));
+    }
+
+    private void ClaimStrays(HashSet<ModuleName> updated)
+    {
+        foreach (PeftKey key in _keys)
+        {
+            if (key.Role == PeftRole.Ignored) _ledger.Claim(key.Tensor);
+            if (key is not { Role: PeftRole.Parameter, Parameter: "alpha" } || key.Tensor.Shape.ElementCount != 1) continue;
+            if (key.Module.Path.Length > 0 && !updated.Contains(key.Module)) continue;
+            _ledger.Claim(key.Tensor);
+            _issues.Add(new("stray_tensor", IssueSeverity.Warning,
+                $"'{DisplayText.Escape(key.Tensor.Name)}' is no tensor of PEFT's and is not used; alpha is the configuration's", key.Tensor.Name));
+        }
+    }
+
+    private static string Show(ModuleName module) => DisplayText.Escape(module.Path);
+}
