@@ -21,9 +21,10 @@ internal static class Inspector
         {
             adapter = AdapterLayouts.Open(path);
         }
-        catch (UnsupportedException unread) when (TensorFile(path) is { } file)
+        catch (UnsupportedException unread)
         {
-            return OfUnread(path, file, unread, options, cancellation);
+            // Understood as an adapter and not more: what is in its file can be shown all the same.
+            return OfUnread(path, AdapterLocation.Find(path).TensorFile, unread, options, cancellation);
         }
 
         using (adapter)
@@ -48,7 +49,7 @@ internal static class Inspector
             ranks[lora.Rank] = ranks.GetValueOrDefault(lora.Rank) + 1;
         }
 
-        string? stored = tensors.Select(t => t.File).FirstOrDefault(f => f is not null) ?? TensorFile(path);
+        string stored = AdapterLocation.Find(path).TensorFile;
         return new AdapterInspection
         {
             Path = path,
@@ -57,14 +58,14 @@ internal static class Inspector
             Family = Text(adapter.Metadata, "ss_base_model_version"),
             Architecture = BaseClass(adapter.Config) ?? Text(adapter.Metadata, "modelspec.architecture"),
             BaseModel = adapter.Config?.BaseModel ?? Text(adapter.Metadata, "ss_sd_model_name"),
-            Bytes = stored is null ? 0 : new FileInfo(stored).Length,
+            Bytes = new FileInfo(stored).Length,
             DType = CommonType.Of(tensors),
             ParameterCount = tensors.Sum(t => t.Shape.ElementCount),
             Ranks = ranks,
             Modules = [.. adapter.Deltas.Select(InspectedModule.Of)],
             Extras = [.. adapter.Replacements.Select(r => new InspectedTensor(r.Target.Path, r.Reason, r.Values.DType.FileName(), r.Values.Shape))],
             Metadata = adapter.Metadata,
-            Hashes = options.Hashes && stored is not null ? Hash(stored, cancellation) : null,
+            Hashes = options.Hashes ? Hash(stored, cancellation) : null,
             Issues = issues,
         };
     }
@@ -94,6 +95,7 @@ internal static class Inspector
         }
 
         SafetensorsFile first = checkpoint.Shards[0].File;
+        string? whose = kind == PathKind.UnreadAdapter ? ForeignKeys.Describe(first) : null;
         JsonObject? config = checkpoint.Config?.Json;
         return OfTensors(path, [.. checkpoint.Tensors.Values], checkpoint.Shards.Sum(s => s.File.Header.FileLength)) with
         {
@@ -102,10 +104,10 @@ internal static class Inspector
             BaseModel = Text(first.Metadata, "ss_sd_model_name"),
             Metadata = first.Metadata,
             Hashes = options.Hashes ? HashedFile.Of(first, cancellation) : null,
-            Issues = kind == PathKind.Checkpoint ? [] :
+            Issues = whose is null ? [] :
             [
                 new AdapterIssue("unread_layout", IssueSeverity.Warning,
-                    "the names are those of an adapter, in a layout that is not read yet; its tensors are listed as extras"),
+                    $"its keys look like {whose}, a layout that is not read yet; its tensors are listed as extras"),
             ],
         };
     }
@@ -124,13 +126,6 @@ internal static class Inspector
     {
         using SafetensorsFile opened = SafetensorsFile.Open(file);
         return HashedFile.Of(opened, cancellation);
-    }
-
-    // The tensor file of an adapter that could not be read as one.
-    private static string? TensorFile(string path)
-    {
-        string file = Directory.Exists(path) ? Path.Combine(path, "adapter_model.safetensors") : path;
-        return File.Exists(file) ? file : null;
     }
 
     private static string? BaseClass(AdapterConfig? config) =>

@@ -1,4 +1,5 @@
 using LoraKit.Formats;
+using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
 
@@ -20,29 +21,24 @@ internal enum PathKind : byte
 /// <summary>Tells what a path holds.</summary>
 internal static class PathKinds
 {
-    // Parts of tensor names that every scheme of low-rank and kindred adapters has, and no model.
-    private static readonly string[] AdapterWords = ["lora", "lokr_", "hada_", "lycoris", "oft_blocks", "ia3_", "dora_scale"];
-
     /// <summary>Looks at a path; a file is opened for its header.</summary>
     /// <exception cref="InputNotFoundException">There is nothing there.</exception>
     /// <exception cref="InvalidFileException">A file that is no valid safetensors file.</exception>
+    /// <exception cref="UnsupportedException">A pickle.</exception>
     public static PathKind Of(string path)
     {
         if (Directory.Exists(path))
         {
-            bool adapter = File.Exists(Path.Combine(path, "adapter_config.json")) || Directory.EnumerateFiles(path, "adapter_model.*").Any();
+            bool adapter = File.Exists(Path.Combine(path, AdapterConfigFile.Name)) || Directory.EnumerateFiles(path, "adapter_model.*").Any();
             return adapter ? PathKind.Adapter : PathKind.Checkpoint;
         }
 
-        if (!File.Exists(path)) throw new InputNotFoundException($"'{path}' does not exist; expected a file or a folder", path);
-        if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase)) return PathKind.Checkpoint;
-        using SafetensorsFile file = SafetensorsFile.Open(path);
-        AdapterSource source = new(path, file, null, null);
+        if (path.EndsWith(".index.json", StringComparison.Ordinal)) return PathKind.Checkpoint;
+        AdapterLocation location = AdapterLocation.Find(path);
+        using SafetensorsFile file = SafetensorsFile.Open(location.TensorFile);
+        AdapterConfig? config = location.ConfigFile is null ? null : AdapterConfigFile.Read(location.ConfigFile);
+        AdapterSource source = new(path, file, config, location.ConfigFile);
         if (AdapterLayouts.All.Any(layout => layout.Detect(source) != LayoutMatch.No)) return PathKind.Adapter;
-        return IsAdapterLike(file) ? PathKind.UnreadAdapter : PathKind.Checkpoint;
+        return ForeignKeys.Describe(file) is null ? PathKind.Checkpoint : PathKind.UnreadAdapter;
     }
-
-    private static bool IsAdapterLike(SafetensorsFile file) =>
-        file.Metadata.ContainsKey("ss_network_module") || file.Tensors.Any(tensor =>
-            AdapterWords.Any(word => tensor.Name.Contains(word, StringComparison.OrdinalIgnoreCase)));
 }

@@ -40,8 +40,10 @@ internal sealed class Verifier(string path, int threads, IProgress<OpProgress>? 
         }
         catch (UnsupportedException unread)
         {
+            // What its tensors mean is not known; that their file is whole can be checked all the same.
+            using SafetensorsFile file = SafetensorsFile.Open(AdapterLocation.Find(path).TensorFile);
             _warnings.Add(unread.Message);
-            CheckCheckpoint();
+            Scan([.. file.Tensors.Select(t => new StoredTensor(file, t))]);
             return;
         }
 
@@ -53,9 +55,7 @@ internal sealed class Verifier(string path, int threads, IProgress<OpProgress>? 
 
     private void CheckCheckpoint()
     {
-        // A folder with an adapter is no checkpoint; its tensor file is one.
-        string file = Path.Combine(path, "adapter_model.safetensors");
-        using Checkpoint checkpoint = Checkpoint.Open(File.Exists(file) ? file : path);
+        using Checkpoint checkpoint = Checkpoint.Open(path);
         Scan([.. checkpoint.Shards.SelectMany(s => s.File.Tensors.Select(t => new StoredTensor(s.File, t)))]);
     }
 

@@ -17,7 +17,7 @@ internal static class Words
             unit++;
         }
 
-        return string.Create(CultureInfo.InvariantCulture, unit == 0 ? $"{bytes:0} B" : $"{bytes:0.0} {ByteUnits[unit]}");
+        return bytes.ToString(unit == 0 ? "0 'B'" : $"0.0 '{ByteUnits[unit]}'", CultureInfo.InvariantCulture);
     }
 
     /// <summary>A count: <c>40,370,176</c>.</summary>
