@@ -45,6 +45,9 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Files that are left out on purpose (weights in other formats, adapter files), for the plan.</summary>
     public IReadOnlyList<string> LeftOutFiles => throw new NotImplementedException();
 
+    /// <summary>What is odd but harmless about it, one line each.</summary>
+    public IReadOnlyList<string> Warnings => throw new NotImplementedException();
+
     /// <summary>Closes all files.</summary>
     public void Dispose() => throw new NotImplementedException();
 }

@@ -33,6 +33,10 @@ public sealed class SafetensorsFile : ITensorSource
     /// <inheritdoc/>
     public bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor) => Header.TryGetTensor(name, out tensor);
 
+    /// <summary>Copies the bytes before the data, exactly as they are in the file.</summary>
+    /// <param name="destination">Of length <see cref="SafetensorsHeader.DataOffset"/>.</param>
+    public void ReadHeader(Span<byte> destination) => throw new NotImplementedException();
+
     /// <inheritdoc/>
     public void Read(TensorInfo tensor, long start, Span<byte> destination) => throw new NotImplementedException();
 

@@ -1,0 +1,119 @@
+using System.Runtime.ExceptionServices;
+using LoraKit.Formats.Files;
+using LoraKit.Ops.Compute;
+
+namespace LoraKit.Ops.Merge;
+
+/// <summary>
+/// Runs jobs in order on a fixed number of workers. A worker reads, computes and writes one job at a time into its own buffers, so
+/// memory is workers × tile, whatever the model; there are more workers than processors so that one waits for the disk while
+/// another computes. The jobs are independent and their places known, so the bytes do not depend on who does what when.
+/// </summary>
+internal sealed class MergePipeline(ICompute compute, PipelineSize size, IProgress<OpProgress>? progress, long totalBytes)
+{
+    private long _doneBytes;
+
+    public void Run(IEnumerable<MergeJob> jobs, CancellationToken cancellation)
+    {
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using SemaphoreSlim computing = new(size.Threads);
+        using IEnumerator<MergeJob> queue = jobs.GetEnumerator();
+        Lock queueLock = new();
+        ExceptionDispatchInfo? failure = null;
+
+        Thread[] workers = [.. Enumerable.Range(0, size.Workers).Select(i => new Thread(Work) { IsBackground = true, Name = $"merge {i}" })];
+        foreach (Thread worker in workers)
+        {
+            worker.Start();
+        }
+
+        foreach (Thread worker in workers)
+        {
+            worker.Join();
+        }
+
+        failure?.Throw();
+        cancellation.ThrowIfCancellationRequested();
+
+        void Work()
+        {
+            try
+            {
+                using TileBuffers buffers = new(size.TileBytes);
+                while (Next() is { } job)
+                {
+                    job.Run(new(compute, computing, buffers, stop.Token));
+                    progress?.Report(new(Interlocked.Add(ref _doneBytes, job.Bytes), totalBytes, job.Name));
+                }
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                // Another worker failed, or the caller cancelled: said once, by Run.
+            }
+            catch (Exception e)
+            {
+                Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(e), null);
+                stop.Cancel();
+            }
+        }
+
+        MergeJob? Next()
+        {
+            stop.Token.ThrowIfCancellationRequested();
+            lock (queueLock)
+            {
+                return queue.MoveNext() ? queue.Current : null;
+            }
+        }
+    }
+}
+
+/// <summary>How much runs at once.</summary>
+/// <param name="Threads">Jobs that compute at the same time.</param>
+/// <param name="Workers">Jobs in work at the same time.</param>
+/// <param name="TileBytes">The size of a worker's two buffers, each.</param>
+internal readonly record struct PipelineSize(int Threads, int Workers, int TileBytes)
+{
+    // Large enough that a system call does not count, small enough that a tile is still in the cache when it is written.
+    private const int PreferredTileBytes = 4 << 20;
+    private const int SmallestTileBytes = 64 << 10;
+
+    public static PipelineSize For(int threads, long memoryBytes)
+    {
+        int computing = threads > 0 ? threads : Environment.ProcessorCount;
+        int workers = computing + Math.Max(1, computing / 2);
+        long tile = Math.Clamp(memoryBytes / (2L * workers), SmallestTileBytes, PreferredTileBytes);
+        workers = (int)Math.Clamp(memoryBytes / (2 * tile), 1, workers);
+        return new(Math.Min(computing, workers), workers, (int)tile);
+    }
+}
+
+/// <summary>What a job may use while it runs.</summary>
+internal readonly record struct JobContext(ICompute Compute, SemaphoreSlim Computing, TileBuffers Buffers, CancellationToken Cancellation);
+
+/// <summary>A piece of the output.</summary>
+internal abstract class MergeJob
+{
+    /// <summary>The tensor or file in work, for progress.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Output bytes it makes.</summary>
+    public abstract long Bytes { get; }
+
+    public abstract void Run(JobContext context);
+}
+
+/// <summary>Bytes that go from an input file to the output as they are.</summary>
+internal sealed class CopyJob(string name, CopyRange range, OutputFile file) : MergeJob
+{
+    public override string Name => name;
+
+    public override long Bytes => range.Length;
+
+    public override void Run(JobContext context) =>
+        file.CopyFrom(range.Source, range.SourcePath, range.SourceOffset, range.Offset, range.Length, context.Cancellation);
+}
+
+/// <summary>A range of an input file and its place in the output.</summary>
+internal readonly record struct CopyRange(
+    Microsoft.Win32.SafeHandles.SafeFileHandle Source, string SourcePath, long SourceOffset, long Offset, long Length);

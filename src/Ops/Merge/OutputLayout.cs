@@ -1,0 +1,108 @@
+using LoraKit.Formats;
+using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Safetensors;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Ops.Merge;
+
+/// <summary>One tensor of the output: where its values come from and where they go.</summary>
+/// <param name="Target">Name, type, shape and place in the output file.</param>
+/// <param name="Source">The base's tensor; null for one that only the output has.</param>
+/// <param name="Edit">What changes; null for a copy or a cast.</param>
+internal sealed record OutputTensor(TensorInfo Target, StoredTensor? Source, TensorEdit? Edit)
+{
+    public TensorAction Action => Edit is not null ? TensorAction.Change : Source!.DType != Target.DType ? TensorAction.Cast : TensorAction.Copy;
+}
+
+/// <summary>One tensor file of the output.</summary>
+/// <param name="RelativePath">Its place in the output.</param>
+/// <param name="Header">Its bytes before the data.</param>
+/// <param name="Length">Its length in bytes.</param>
+/// <param name="Tensors">Its tensors in the order of their bytes.</param>
+internal sealed record OutputShard(string RelativePath, byte[] Header, long Length, IReadOnlyList<OutputTensor> Tensors);
+
+/// <summary>
+/// Every offset of the output, known before a byte is written. A file whose tensors keep names, types and shapes keeps its header
+/// byte for byte; any other gets a canonical one.
+/// </summary>
+internal static class OutputLayout
+{
+    public static IReadOnlyList<OutputShard> Create(
+        Checkpoint @base, IReadOnlyDictionary<string, TensorEdit> edits, DType? outputType, long? maxShardBytes, string? singleFileName)
+    {
+        List<OutputTensor>[] perFile = [.. @base.Shards.Select(shard => shard.File.Tensors
+            .Select(t => Planned(new StoredTensor(shard.File, t), edits.GetValueOrDefault(t.Name), outputType)).ToList())];
+        // A tensor that only the output has goes to the last file.
+        foreach (TensorEdit added in edits.Values.Where(e => e.Base is null).OrderBy(e => e.Name, StringComparer.Ordinal))
+        {
+            perFile[^1].Add(new(Info(added.Name, OutputType(added.BaseType, outputType), added.Shape), null, added));
+        }
+
+        if (maxShardBytes is { } limit) return Resharded(@base, [.. perFile.SelectMany(t => t)], limit, singleFileName);
+        return [.. perFile.Select((tensors, i) => Shard(singleFileName ?? @base.Shards[i].RelativePath, tensors, @base.Shards[i].File))];
+    }
+
+    private static OutputTensor Planned(StoredTensor source, TensorEdit? edit, DType? outputType) =>
+        new(Info(source.Name, OutputType(source.DType, outputType), edit?.Shape ?? source.Shape), source, edit);
+
+    private static TensorInfo Info(string name, DType dtype, TensorShape shape) => new(name, dtype, shape, 0, 0);
+
+    private static DType OutputType(DType own, DType? wanted) =>
+        wanted is { } dtype && own is DType.F16 or DType.BF16 or DType.F32 or DType.F64 ? wanted.Value : own;
+
+    private static OutputShard Shard(string path, List<OutputTensor> tensors, SafetensorsFile original)
+    {
+        bool unchanged = tensors.Count == original.Tensors.Count
+            && tensors.All(t => t.Source is { } s && s.DType == t.Target.DType && s.Shape == t.Target.Shape);
+        if (unchanged)
+        {
+            byte[] header = new byte[original.Header.DataOffset];
+            original.ReadHeader(header);
+            return new(path, header, original.Header.FileLength, [.. tensors.Select(t => t with { Target = t.Source!.Info })]);
+        }
+
+        return Canonical(path, tensors, original.Metadata.Count > 0 ? original.Metadata : null);
+    }
+
+    private static OutputShard Canonical(string path, IReadOnlyCollection<OutputTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        SafetensorsHeader header = SafetensorsHeader.Plan(tensors.Select(t => (t.Target.Name, t.Target.DType, t.Target.Shape)), metadata);
+        Dictionary<string, OutputTensor> byName = tensors.ToDictionary(t => t.Target.Name, StringComparer.Ordinal);
+        return new(path, header.ToBytes(), header.FileLength, [.. header.Tensors.Select(t => byName[t.Name] with { Target = t })]);
+    }
+
+    /// <summary>Fills shards in order, as huggingface_hub does: the next tensor opens a new one where it no longer fits.</summary>
+    private static List<OutputShard> Resharded(Checkpoint @base, List<OutputTensor> tensors, long limit, string? singleFileName)
+    {
+        List<List<OutputTensor>> shards = [[]];
+        long bytes = 0;
+        foreach (OutputTensor tensor in tensors)
+        {
+            long length = checked(tensor.Target.Shape.ElementCount * tensor.Target.DType.Bits() / 8);
+            if (shards[^1].Count > 0 && bytes + length > limit)
+            {
+                shards.Add([]);
+                bytes = 0;
+            }
+
+            shards[^1].Add(tensor);
+            bytes += length;
+        }
+
+        if (singleFileName is not null && shards.Count > 1)
+        {
+            throw new InvalidOptionException(
+                $"the output is one file ({singleFileName}), but shards of at most {limit} bytes make {shards.Count} files; name a folder as output");
+        }
+
+        IReadOnlyDictionary<string, string>? metadata = @base.Shards[0].File.Metadata is { Count: > 0 } m ? m : null;
+        string stem = Stem(@base);
+        return [.. shards.Select((shard, i) => Canonical(
+            singleFileName ?? (shards.Count == 1 ? $"{stem}.safetensors" : $"{stem}-{i + 1:D5}-of-{shards.Count:D5}.safetensors"), shard, metadata))];
+    }
+
+    /// <summary><c>model</c> of <c>model.safetensors.index.json</c>, <c>model-00001-of-00002.safetensors</c> or <c>model.safetensors</c>.</summary>
+    public static string Stem(Checkpoint @base) => @base.IndexFile is { } index
+        ? index[..^".safetensors.index.json".Length]
+        : System.IO.Path.ChangeExtension(@base.Shards[0].RelativePath, null);
+}

@@ -1,0 +1,113 @@
+using LoraKit.Formats;
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Compute;
+
+namespace LoraKit.Ops.Merge;
+
+/// <summary>
+/// All updates of one tensor as one product: [w₁s₁U₁ | w₂s₂U₂ | …] · [V₁; V₂; …], with U·V = B·A where the base stores [out, in] and
+/// U·V = Aᵀ·Bᵀ where it stores [in, out]. The factors are read here and checked to be finite.
+/// </summary>
+internal static class ProductBuilder
+{
+    public static LowRankProduct Build(TensorEdit edit, bool inDoubles) => inDoubles
+        ? Build(edit, t => t.ToDoubles(), double.CreateChecked, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r))
+        : Build(edit, t => t.ToSingles(), float.CreateSaturating, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r));
+
+    private delegate LowRankProduct Finish<T>(long rows, int columns, int rank, T[] left, T[] right);
+
+    private static LowRankProduct Build<T>(TensorEdit edit, Func<TensorValue, T[]> read, Func<double, T> round, Finish<T> finish)
+        where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
+    {
+        (long rows, long columns) = edit.Shape.AsMatrix();
+        long rank = edit.Deltas.Sum(d => d.Delta is LowRankDelta lowRank ? lowRank.Rank : columns);
+        if (columns > int.MaxValue || checked(rows * rank) > Array.MaxLength || checked(rank * columns) > Array.MaxLength)
+        {
+            throw new UnsupportedException($"tensor '{edit.Name}' {edit.Shape}: updates of rank {rank} in all do not fit in memory", tensor: edit.Name);
+        }
+
+        T[] left = new T[rows * rank];
+        T[] right = new T[rank * columns];
+        int first = 0;
+        foreach (WeightedDelta weighted in edit.Deltas)
+        {
+            first += weighted.Delta switch
+            {
+                LowRankDelta lowRank => Place(lowRank, weighted, first),
+                DenseDelta dense => PlaceDense(dense, weighted.Weight, first),
+                _ => throw new InvalidOperationException(weighted.Delta.Kind),
+            };
+        }
+
+        return finish(rows, (int)columns, (int)rank, left, right);
+
+        int Place(LowRankDelta delta, WeightedDelta weighted, int at)
+        {
+            T[] up = Finite(read(delta.Up), delta.Up);
+            T[] down = Finite(read(delta.Down), delta.Down);
+            int r = (int)delta.Rank;
+            double scale = delta.Scale * weighted.Weight;
+            if (!weighted.Transposed)
+            {
+                ScaleInto(up, r, 1, (int)rows, r, scale, at);
+                down.CopyTo(right.AsSpan(at * (int)columns));
+                return r;
+            }
+
+            // Aᵀ is read column-wise; Bᵀ is written so.
+            ScaleInto(down, 1, (int)rows, (int)rows, r, scale, at);
+            for (int k = 0; k < r; k++)
+            {
+                for (int j = 0; j < columns; j++)
+                {
+                    right[((long)(at + k) * columns) + j] = up[((long)j * r) + k];
+                }
+            }
+
+            return r;
+        }
+
+        // A dense update D of a [rows, columns] tensor is the product D · I.
+        int PlaceDense(DenseDelta delta, double weight, int at)
+        {
+            T[] values = Finite(read(delta.Values), delta.Values);
+            ScaleInto(values, (int)columns, 1, (int)rows, (int)columns, delta.Scale * weight, at);
+            for (int j = 0; j < columns; j++)
+            {
+                right[((long)(at + j) * columns) + j] = T.One;
+            }
+
+            return (int)columns;
+        }
+
+        void ScaleInto(T[] source, int rowStride, int columnStride, int sourceRows, int sourceColumns, double scale, int at)
+        {
+            for (int i = 0; i < sourceRows; i++)
+            {
+                long from = (long)i * rowStride;
+                long to = (i * rank) + at;
+                for (int k = 0; k < sourceColumns; k++)
+                {
+                    left[to + k] = round(double.CreateChecked(source[from + ((long)k * columnStride)]) * scale);
+                }
+            }
+        }
+    }
+
+    private static T[] Finite<T>(T[] values, TensorValue tensor)
+        where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (!T.IsFinite(values[i]))
+            {
+                throw new NonFiniteException(
+                    $"{tensor.File}: tensor '{tensor.Name}' holds {values[i]} at element {i}; a factor must be finite, the adapter is damaged or its training diverged",
+                    tensor.File, tensor.Name);
+            }
+        }
+
+        return values;
+    }
+}

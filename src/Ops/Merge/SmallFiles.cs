@@ -1,0 +1,63 @@
+using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Ops.Merge;
+
+/// <summary>A file of the output that is no tensor file: copied from the base's folder, or written from memory.</summary>
+/// <param name="RelativePath">Its place in the output.</param>
+/// <param name="Source">The file to copy; null where <paramref name="Bytes"/> are written.</param>
+/// <param name="Bytes">What to write.</param>
+internal sealed record SmallFile(string RelativePath, string? Source, byte[]? Bytes);
+
+/// <summary>
+/// What lies beside the tensors: configuration, tokenizer and the like as they are, but for the settings that the merge makes untrue,
+/// and an index where there are shards.
+/// </summary>
+internal static class SmallFiles
+{
+    public static IReadOnlyList<SmallFile> Create(Checkpoint @base, IReadOnlyList<OutputShard> shards, EditPlanner edits, DType? outputType)
+    {
+        List<SmallFile> files = [];
+        foreach (string path in @base.Folder is null ? [] : @base.OtherFiles)
+        {
+            files.Add(path == "config.json" && @base.Config is { } config && Changed(config, edits, outputType) is { } changed
+                ? new(path, null, changed)
+                : new(path, Path.Combine(@base.Folder!, path), null));
+        }
+
+        bool sameFiles = shards.Count == @base.Shards.Count && shards.Zip(@base.Shards).All(pair =>
+            pair.First.RelativePath == pair.Second.RelativePath && pair.First.Tensors.Count == pair.Second.File.Tensors.Count
+            && pair.First.Tensors.All(t => t.Source is not null && t.Source.Info.ByteLength == t.Target.ByteLength));
+        if (@base.IndexFile is { } index && sameFiles)
+        {
+            files.Add(new(index, Path.Combine(@base.Folder!, index), null));
+        }
+        else if (shards.Count > 1 || @base.IndexFile is not null)
+        {
+            // An index for a single file is kept only where that file's name asks for one.
+            string name = $"{OutputLayout.Stem(@base)}.safetensors";
+            if (shards.Count > 1 || shards[0].RelativePath != name)
+            {
+                files.Add(new($"{name}.index.json", null, ShardIndexWriter.Write(shards, @base.IndexMetadata)));
+            }
+        }
+
+        return files;
+    }
+
+    private static byte[]? Changed(ModelConfig config, EditPlanner edits, DType? outputType)
+    {
+        ModelConfig changed = config;
+        if (edits.NewVocabularySize is { } size) changed = changed.With("vocab_size", size.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        if (edits.Unties) changed = changed.With("tie_word_embeddings", "false");
+        if (outputType is { } dtype)
+        {
+            foreach (string key in new[] { "torch_dtype", "dtype" }.Where(key => config.Json.ContainsKey(key)))
+            {
+                changed = changed.With(key, dtype switch { DType.F16 => "\"float16\"", DType.BF16 => "\"bfloat16\"", _ => "\"float32\"" });
+            }
+        }
+
+        return ReferenceEquals(changed, config) ? null : changed.Bytes;
+    }
+}

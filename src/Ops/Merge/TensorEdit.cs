@@ -1,0 +1,67 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Ops.Merge;
+
+/// <summary>
+/// What happens to one tensor of the base, in the order it happens: its values may be replaced, rows of it may be replaced, and
+/// then every update is added at once.
+/// </summary>
+internal sealed class TensorEdit(string name, TensorValue? @base, DType baseType, TensorShape shape)
+{
+    private readonly List<WeightedDelta> _deltas = [];
+    private readonly List<string> _words = [];
+
+    /// <summary>The tensor's name in the output.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>The base's values; null for a tensor that only the output has.</summary>
+    public TensorValue? Base { get; } = @base;
+
+    /// <summary>The base's element type (its tied partner's for a tensor that only the output has).</summary>
+    public DType BaseType { get; } = baseType;
+
+    /// <summary>The shape after replacement.</summary>
+    public TensorShape Shape { get; private set; } = shape;
+
+    /// <summary>What takes the place of all values, and by how much.</summary>
+    public WeightedReplacement? Whole { get; private set; }
+
+    /// <summary>What takes the place of single rows, in order; later ones win.</summary>
+    public Dictionary<long, WeightedRow> Rows { get; } = [];
+
+    /// <summary>Everything that is added, in the order of the adapters.</summary>
+    public IReadOnlyList<WeightedDelta> Deltas => _deltas;
+
+    /// <summary>The same in words, for the plan.</summary>
+    public IReadOnlyList<string> Words => _words;
+
+    public void Replace(WeightedReplacement replacement, string word)
+    {
+        Whole = replacement;
+        Shape = replacement.Values.Shape;
+        _words.Add(word);
+    }
+
+    public void ReplaceRow(long row, WeightedRow values) => Rows[row] = values;
+
+    public void Describe(string word) => _words.Add(word);
+
+    public void Add(WeightedDelta delta, string word)
+    {
+        _deltas.Add(delta);
+        _words.Add(word);
+    }
+}
+
+/// <summary>An update with the weight its adapter was given.</summary>
+/// <param name="Delta">The update.</param>
+/// <param name="Weight">The adapter's weight.</param>
+/// <param name="Transposed">Whether the base stores the matrix as [in, out].</param>
+internal readonly record struct WeightedDelta(AdapterDelta Delta, double Weight, bool Transposed);
+
+/// <summary>New values V for a tensor: W + weight·(V − W), which is V itself at weight 1.</summary>
+internal sealed record WeightedReplacement(TensorValue Values, double Weight, string Adapter);
+
+/// <summary>New values for one row: row <paramref name="Index"/> of <paramref name="Values"/>, weighted in the same way.</summary>
+internal readonly record struct WeightedRow(TensorValue Values, long Index, double Weight, string Adapter);

@@ -1,0 +1,107 @@
+using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Compute;
+
+namespace LoraKit.Ops.Merge;
+
+/// <summary>Rows [first, first + rows) of a changed tensor: read, change, round once, write.</summary>
+internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJob
+{
+    private readonly int _elements = checked(rows * work.Columns);
+
+    public override string Name => work.Target.Name;
+
+    public override long Bytes => (long)_elements * work.Target.DType.Bytes();
+
+    public override void Run(JobContext context)
+    {
+        long firstElement = firstRow * work.Columns;
+        Span<byte> destination = context.Buffers.Destination((int)Bytes);
+        DType sourceType = work.IsComposed ? DType.F64 : work.Straight.DType;
+        ReadOnlySpan<byte> source = work.IsComposed ? Compose(context.Buffers) : Read(work.Straight, firstElement, _elements, context.Buffers);
+        IPreparedProduct? product = work.Product(context.Compute);
+
+        context.Computing.Wait(context.Cancellation);
+        try
+        {
+            if (product is not null)
+            {
+                context.Compute.AddProduct(
+                    new Tile
+                    {
+                        Source = source,
+                        SourceType = sourceType,
+                        Destination = destination,
+                        DestinationType = work.Target.DType,
+                        Rows = rows,
+                        Columns = work.Columns,
+                    },
+                    product,
+                    firstRow);
+            }
+            else
+            {
+                ElementCast.Cast(source, sourceType, destination, work.Target.DType);
+            }
+        }
+        finally
+        {
+            context.Computing.Release();
+        }
+
+        work.File.Write(work.Target.Offset + (firstElement * work.Target.DType.Bytes()), destination);
+        work.TileDone();
+    }
+
+    /// <summary>W + w·(V − W) where the whole tensor is replaced at a weight w, then the same for each replaced row.</summary>
+    private ReadOnlySpan<byte> Compose(TileBuffers buffers)
+    {
+        long firstElement = firstRow * work.Columns;
+        Span<double> values = buffers.Values(_elements);
+        TensorEdit edit = work.Edit!;
+        if (edit.Whole is { } whole)
+        {
+            Decode(whole.Values, firstElement, values, buffers);
+            if (whole.Weight != 1)
+            {
+                Span<double> old = buffers.Others(_elements);
+                Decode(work.Base!, firstElement, old, buffers);
+                Mix(values, old, whole.Weight);
+            }
+        }
+        else
+        {
+            Decode(work.Base!, firstElement, values, buffers);
+        }
+
+        for (int i = 0; i < rows; i++)
+        {
+            if (!edit.Rows.TryGetValue(firstRow + i, out WeightedRow replaced)) continue;
+            Span<double> row = values.Slice(i * work.Columns, work.Columns);
+            Span<double> old = buffers.Others(work.Columns);
+            row.CopyTo(old);
+            Decode(replaced.Values, replaced.Index * work.Columns, row, buffers);
+            if (replaced.Weight != 1) Mix(row, old, replaced.Weight);
+        }
+
+        return System.Runtime.InteropServices.MemoryMarshal.AsBytes(values);
+    }
+
+    private static void Mix(Span<double> values, ReadOnlySpan<double> old, double weight)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = old[i] + (weight * (values[i] - old[i]));
+        }
+    }
+
+    private static void Decode(TensorValue tensor, long firstElement, Span<double> values, TileBuffers buffers) =>
+        FloatConvert.ToDoubles(tensor.DType, Read(tensor, firstElement, values.Length, buffers), values);
+
+    private static Span<byte> Read(TensorValue tensor, long firstElement, int count, TileBuffers buffers)
+    {
+        int size = tensor.DType.Bytes();
+        Span<byte> bytes = buffers.Source(count * size);
+        tensor.ReadBytes(firstElement * size, bytes);
+        return bytes;
+    }
+}
