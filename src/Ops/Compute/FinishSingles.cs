@@ -25,9 +25,15 @@ internal readonly unsafe struct FinishSingles<TLanes, TSingles, TBits, TSource, 
         // the addition lost decide, so only there is it computed.
         if (TDestination.Size < sizeof(float) && TLanes.Any(TDestination.MayTie<TLanes, TSingles, TBits>(total)))
         {
-            total = RoundToOdd.Sum<TLanes, TSingles, TBits>(addend, sums);
+            StoreExact(sums, addend, destination);
         }
-
-        TDestination.Encode<TLanes, TSingles, TBits>(total, destination);
+        else
+        {
+            TDestination.Encode<TLanes, TSingles, TBits>(total, destination);
+        }
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void StoreExact(TSingles sums, TSingles addend, byte* destination) =>
+        TDestination.Encode<TLanes, TSingles, TBits>(RoundToOdd.Sum<TLanes, TSingles, TBits>(addend, sums), destination);
 }

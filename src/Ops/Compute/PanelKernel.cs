@@ -1,34 +1,45 @@
 using System.Runtime.CompilerServices;
+using LoraKit.Formats.Tensors.Floats;
 
 namespace LoraKit.Ops.Compute;
 
 /// <summary>
-/// The one loop nest of the managed backend: blocks of four rows by two registers of columns stay in registers while k runs, then
-/// <typeparamref name="TFinish"/> puts the sums away. A block that the tile's edge cuts is computed whole, on a copy.
+/// The one loop nest of the managed backend. Four rows by two registers of columns are summed in registers while k runs; a strip of such
+/// blocks is kept on the stack, and <typeparamref name="TFinish"/> carries it to the destination. A loop nest that calls nothing keeps
+/// its sums in registers, so summing and finishing are two methods.
 /// </summary>
 internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
-    where TLanes : Formats.Tensors.Floats.IProductLanes<TVector, T>
+    where TLanes : IProductLanes<TVector, T>
     where TVector : unmanaged
     where T : unmanaged
     where TFinish : IFinish<TVector>
 {
     private const int BlockRows = 4;
 
+    /// <summary>Panels that are summed before they are finished: the sums should stay in the first-level cache.</summary>
+    private const int StripPanels = 8;
+
     /// <summary>As much of the right factor as is swept before the next rows: it should stay in the second-level cache.</summary>
     private const int SweepBytes = 256 << 10;
 
-    private const int MaxElementSize = 8;
+    /// <summary>A register stored across two lines would cost twice.</summary>
+    private const int CacheLine = 64;
 
+    /// <summary>Columns of a panel: what two registers hold.</summary>
     public static int PanelColumns => 2 * TLanes.Count;
+
+    private static int StripColumns => StripPanels * PanelColumns;
 
     public static void Run(Tile tile, PackedProduct<T> product, long firstRow)
     {
         int rank = product.Rank;
+        nint sourceStride = (nint)tile.Columns * TFinish.SourceSize;
+        nint destinationStride = (nint)tile.Columns * TFinish.DestinationSize;
+        nint panelBytes = (nint)rank * PanelColumns * sizeof(T);
+        int sweepColumns = (int)Math.Max(1, SweepBytes / panelBytes) * PanelColumns;
         fixed (T* left = &product.Left[firstRow * rank])
         fixed (byte* source = tile.Source, destination = tile.Destination)
         {
-            nint panelBytes = (nint)rank * PanelColumns * sizeof(T);
-            int sweepColumns = (int)Math.Max(1, SweepBytes / panelBytes) * PanelColumns;
             for (int column = 0; column < tile.Columns; column += sweepColumns)
             {
                 int columns = Math.Min(sweepColumns, tile.Columns - column);
@@ -38,8 +49,8 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
                     nint first = ((nint)row * tile.Columns) + column;
                     AddRows(
                         left + ((nint)row * rank), panels, rank, Math.Min(BlockRows, tile.Rows - row), columns,
-                        source + (first * TFinish.SourceSize), (nint)tile.Columns * TFinish.SourceSize,
-                        destination + (first * TFinish.DestinationSize), (nint)tile.Columns * TFinish.DestinationSize);
+                        source + (first * TFinish.SourceSize), sourceStride,
+                        destination + (first * TFinish.DestinationSize), destinationStride);
                 }
             }
         }
@@ -47,19 +58,32 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
 
     /// <summary>Up to <see cref="BlockRows"/> rows, all columns of a sweep.</summary>
     [SkipLocalsInit]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddRows(
         T* left, T* panels, int rank, int rows, int columns, byte* source, nint sourceStride, byte* destination, nint destinationStride)
     {
-        byte* sourceCopy = stackalloc byte[BlockRows * PanelColumns * MaxElementSize];
-        byte* destinationCopy = stackalloc byte[BlockRows * PanelColumns * MaxElementSize];
+        byte* stack = stackalloc byte[(BlockRows * StripColumns * sizeof(T)) + CacheLine];
+        T* sums = (T*)(((nuint)stack + CacheLine - 1) & ~(nuint)(CacheLine - 1));
+        for (int column = 0; column < columns; column += StripColumns)
+        {
+            int strip = Math.Min(StripColumns, columns - column);
+            Sum(left, panels + ((nint)column * rank), rank, rows, strip, sums);
+            for (int row = 0; row < rows; row++)
+            {
+                Finish(
+                    sums + (row * StripColumns), strip,
+                    source + (row * sourceStride) + ((nint)column * TFinish.SourceSize),
+                    destination + (row * destinationStride) + ((nint)column * TFinish.DestinationSize));
+            }
+        }
+    }
 
-        // Rows that are not there repeat the last one.
-        T* left0 = left;
+    /// <summary>sums[i, j] = Σₖ left[i, k]·right[k, j], for the panels that hold the columns; rows that are not there repeat the last.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Sum(T* left, T* right, int rank, int rows, int columns, T* sums)
+    {
         T* left1 = left + ((nint)Math.Min(1, rows - 1) * rank);
         T* left2 = left + ((nint)Math.Min(2, rows - 1) * rank);
         T* left3 = left + ((nint)Math.Min(3, rows - 1) * rank);
-        T* right = panels;
         for (int column = 0; column < columns; column += PanelColumns)
         {
             TVector sum00 = TLanes.Create(default), sum01 = sum00, sum10 = sum00, sum11 = sum00;
@@ -70,7 +94,7 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
                 TVector right1 = TLanes.Load(right + TLanes.Count);
                 right += PanelColumns;
 
-                TVector factor = TLanes.Create(left0[k]);
+                TVector factor = TLanes.Create(left[k]);
                 sum00 = TLanes.MultiplyAdd(factor, right0, sum00);
                 sum01 = TLanes.MultiplyAdd(factor, right1, sum01);
                 factor = TLanes.Create(left1[k]);
@@ -84,45 +108,40 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
                 sum31 = TLanes.MultiplyAdd(factor, right1, sum31);
             }
 
-            byte* from = source + ((nint)column * TFinish.SourceSize);
-            byte* to = destination + ((nint)column * TFinish.DestinationSize);
-            nint fromStride = sourceStride;
-            nint toStride = destinationStride;
-            int filled = Math.Min(PanelColumns, columns - column);
-            bool isCut = filled < PanelColumns || rows < BlockRows;
-            if (isCut)
-            {
-                fromStride = (nint)PanelColumns * TFinish.SourceSize;
-                toStride = (nint)PanelColumns * TFinish.DestinationSize;
-                CopyBlock(from, sourceStride, sourceCopy, fromStride, rows, filled * TFinish.SourceSize);
-                from = sourceCopy;
-                to = destinationCopy;
-            }
-
-            Finish(sum00, sum01, from, to);
-            Finish(sum10, sum11, from + fromStride, to + toStride);
-            Finish(sum20, sum21, from + (2 * fromStride), to + (2 * toStride));
-            Finish(sum30, sum31, from + (3 * fromStride), to + (3 * toStride));
-            if (isCut)
-            {
-                to = destination + ((nint)column * TFinish.DestinationSize);
-                CopyBlock(destinationCopy, toStride, to, destinationStride, rows, filled * TFinish.DestinationSize);
-            }
+            TLanes.Store(sum00, sums);
+            TLanes.Store(sum01, sums + TLanes.Count);
+            TLanes.Store(sum10, sums + StripColumns);
+            TLanes.Store(sum11, sums + StripColumns + TLanes.Count);
+            TLanes.Store(sum20, sums + (2 * StripColumns));
+            TLanes.Store(sum21, sums + (2 * StripColumns) + TLanes.Count);
+            TLanes.Store(sum30, sums + (3 * StripColumns));
+            TLanes.Store(sum31, sums + (3 * StripColumns) + TLanes.Count);
+            sums += PanelColumns;
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish(TVector sums0, TVector sums1, byte* source, byte* destination)
+    /// <summary>One row of a strip; a last register that the row does not fill is finished on a copy.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Finish(T* sums, int columns, byte* source, byte* destination)
     {
-        TFinish.Store(sums0, source, destination);
-        TFinish.Store(sums1, source + (TLanes.Count * TFinish.SourceSize), destination + (TLanes.Count * TFinish.DestinationSize));
-    }
-
-    private static void CopyBlock(byte* from, nint fromStride, byte* to, nint toStride, int rows, int bytes)
-    {
-        for (int row = 0; row < rows; row++)
+        int column = 0;
+        for (; column <= columns - TLanes.Count; column += TLanes.Count)
         {
-            new ReadOnlySpan<byte>(from + (row * fromStride), bytes).CopyTo(new Span<byte>(to + (row * toStride), bytes));
+            TFinish.Store(TLanes.Load(sums + column), source, destination);
+            source += TLanes.Count * TFinish.SourceSize;
+            destination += TLanes.Count * TFinish.DestinationSize;
+        }
+
+        int rest = columns - column;
+        if (rest > 0)
+        {
+            byte* copy = stackalloc byte[2 * sizeof(TVector) / sizeof(T) * sizeof(double)];
+            byte* result = copy + (sizeof(TVector) / sizeof(T) * sizeof(double));
+            new ReadOnlySpan<byte>(source, rest * TFinish.SourceSize).CopyTo(new Span<byte>(copy, rest * TFinish.SourceSize));
+            TFinish.Store(TLanes.Load(sums + column), copy, result);
+            new ReadOnlySpan<byte>(result, rest * TFinish.DestinationSize)
+                .CopyTo(new Span<byte>(destination, rest * TFinish.DestinationSize));
         }
     }
 }

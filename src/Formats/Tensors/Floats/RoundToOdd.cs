@@ -43,7 +43,7 @@ internal static class RoundToOdd
     }
 
     /// <summary>left + right of singles.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSingles Sum<TLanes, TSingles, TBits>(TSingles left, TSingles right)
         where TLanes : ILanes<TSingles, TBits>
         where TSingles : unmanaged
