@@ -15,8 +15,9 @@ internal static class LoraTool
 
     public static int Run(IReadOnlyList<string> arguments, ToolEnvironment environment)
     {
-        ParseResult parsed = ToolCommands.CreateRoot(environment).Parse(arguments, Parsing);
-        string command = parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name;
+        Command root = ToolCommands.CreateRoot(environment);
+        ParseResult parsed = root.Parse(arguments, Parsing);
+        string command = parsed.CommandResult.Command == root ? "" : parsed.CommandResult.Command.Name;
         // What was typed decides the error's form too, even where the rest of the line makes no sense.
         FailureReport failure = new(environment, command, arguments.Contains(OutputOptions.JsonName));
         try

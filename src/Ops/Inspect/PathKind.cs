@@ -33,6 +33,7 @@ internal static class PathKinds
             return adapter ? PathKind.Adapter : PathKind.Checkpoint;
         }
 
+        if (!File.Exists(path)) throw new InputNotFoundException($"'{path}' does not exist; expected a file or a folder", path);
         if (path.EndsWith(".index.json", StringComparison.Ordinal)) return PathKind.Checkpoint;
         AdapterLocation location = AdapterLocation.Find(path);
         using SafetensorsFile file = SafetensorsFile.Open(location.TensorFile);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 
 namespace LoraKit.Tool.Commands;
@@ -6,26 +7,25 @@ namespace LoraKit.Tool.Commands;
 /// <summary>The one list of commands.</summary>
 internal static class ToolCommands
 {
-    public static RootCommand CreateRoot(ToolEnvironment environment)
+    /// <summary>The command line as a tree.</summary>
+    public static Command CreateRoot(ToolEnvironment environment)
     {
-        RootCommand root = new("Reads, checks and merges LoRA adapters: exact, streaming, without Python.")
+        // No RootCommand: that one is called after the assembly, and takes directives before a path that begins with a bracket.
+        return new Command("dotnet-lora", "Reads, checks and merges LoRA adapters: exact, streaming, without Python.")
         {
+            new HelpOption { Recursive = true },
+            new Option<bool>("--version") { Description = "Show the version", Action = new PrintVersion(environment) },
             MergeCommand.Create(environment),
             InspectCommand.Create(environment),
             VerifyCommand.Create(environment),
             DoctorCommand.Create(environment),
         };
-        root.Directives.Clear();
-        foreach (Option option in root.Options)
-        {
-            if (option is VersionOption version) version.Action = new PrintVersion(environment);
-        }
-
-        return root;
     }
 
     private sealed class PrintVersion(ToolEnvironment environment) : SynchronousCommandLineAction
     {
+        public override bool ClearsParseErrors => true;
+
         public override int Invoke(ParseResult parseResult)
         {
             environment.Output.WriteLine(ToolVersion.Text);

@@ -16,11 +16,10 @@ internal sealed class ComputeOptions
 {
     private const long DefaultMemory = 256_000_000;
 
-    private readonly Option<string> _device = new("--device")
+    private readonly Option<string?> _device = new("--device")
     {
         Description = "auto, cpu, cuda or cuda:N; cuda computes with libtorch (default: auto, which is the CPU unless --compute torch finds CUDA)",
         HelpName = "DEVICE",
-        DefaultValueFactory = _ => "auto",
     };
 
     private readonly Option<string?> _compute = new("--compute")
@@ -49,7 +48,7 @@ internal sealed class ComputeOptions
     /// <exception cref="InvalidOptionException">An unknown device or backend, or two that exclude each other.</exception>
     public ComputeSettings Read(ParseResult parsed)
     {
-        string device = parsed.GetValue(_device)!;
+        string device = parsed.GetValue(_device) ?? "auto";
         string? compute = parsed.GetValue(_compute);
         bool cuda = IsCuda(device);
         if (!cuda && device is not ("auto" or "cpu"))
