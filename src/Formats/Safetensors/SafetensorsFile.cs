@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using Microsoft.Win32.SafeHandles;
 
@@ -7,19 +8,45 @@ namespace LoraKit.Formats.Safetensors;
 /// <summary>An open safetensors file. Opening fails, or the header is wholly valid. Reads are positional (pread), never mapped.</summary>
 public sealed class SafetensorsFile : ITensorSource
 {
+    private SafetensorsFile(string path, SafeFileHandle handle, SafetensorsHeader header)
+    {
+        Path = path;
+        Handle = handle;
+        Header = header;
+    }
+
     /// <summary>Opens a file for reading, following symbolic links, and never for writing.</summary>
     /// <exception cref="InputNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidFileException">It is no valid safetensors file; if it is a known other kind, the message says which.</exception>
-    public static SafetensorsFile Open(string path, SafetensorsMode mode = SafetensorsMode.Strict) => throw new NotImplementedException();
+    public static SafetensorsFile Open(string path, SafetensorsMode mode = SafetensorsMode.Strict)
+    {
+        SafeFileHandle handle = RegularFile.OpenRead(path);
+        try
+        {
+            using HandleStream stream = new(handle);
+            return new(path, handle, SafetensorsHeader.Read(stream, stream.Length, path, mode));
+        }
+        catch (Exception e)
+        {
+            using (handle)
+            {
+                if (e is InvalidFileException && Explain(handle) is { } explanation)
+                    throw new InvalidFileException($"{Printable.Text(path)}: not a safetensors file: {explanation}", path, cause: e);
+                if (e is IOException) throw new InvalidFileException($"{Printable.Text(path)}: cannot be read: {Printable.Text(e.Message)}", path, cause: e);
+            }
+
+            throw;
+        }
+    }
 
     /// <summary>The checked header.</summary>
-    public SafetensorsHeader Header => throw new NotImplementedException();
+    public SafetensorsHeader Header { get; }
 
     /// <summary>The open file, for copies that stay inside the kernel.</summary>
-    public SafeFileHandle Handle => throw new NotImplementedException();
+    public SafeFileHandle Handle { get; }
 
     /// <inheritdoc/>
-    public string Path => throw new NotImplementedException();
+    public string Path { get; }
 
     /// <inheritdoc/>
     public string Container => "safetensors";
@@ -35,11 +62,58 @@ public sealed class SafetensorsFile : ITensorSource
 
     /// <summary>Copies the bytes before the data, exactly as they are in the file.</summary>
     /// <param name="destination">Of length <see cref="SafetensorsHeader.DataOffset"/>.</param>
-    public void ReadHeader(Span<byte> destination) => throw new NotImplementedException();
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    /// <exception cref="InvalidFileException">The file has become shorter than its header says.</exception>
+    public void ReadHeader(Span<byte> destination)
+    {
+        if (destination.Length != Header.DataOffset)
+            throw new ArgumentException($"the header takes {Header.DataOffset} bytes, the destination has {destination.Length}", nameof(destination));
+        ReadAt(0, destination, tensor: null);
+    }
 
     /// <inheritdoc/>
-    public void Read(TensorInfo tensor, long start, Span<byte> destination) => throw new NotImplementedException();
+    public void Read(TensorInfo tensor, long start, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, tensor.ByteLength);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(destination.Length, tensor.ByteLength - start, nameof(destination));
+        ReadAt(tensor.Offset + start, destination, tensor.Name);
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => throw new NotImplementedException();
+    public void Dispose() => Handle.Dispose();
+
+    private void ReadAt(long offset, Span<byte> destination, string? tensor)
+    {
+        int read;
+        try
+        {
+            read = Handle.ReadFully(offset, destination);
+        }
+        catch (IOException e)
+        {
+            throw new InvalidFileException($"{Where(tensor)}: cannot be read: {Printable.Text(e.Message)}", Path, tensor, e);
+        }
+
+        if (read == destination.Length) return;
+        throw new InvalidFileException(
+            $"{Where(tensor)}: the file has become shorter than its header says ({offset + read} bytes of {Header.FileLength}); restore it",
+            Path, tensor);
+    }
+
+    private string Where(string? tensor) =>
+        tensor is null ? Printable.Text(Path) : $"{Printable.Text(Path)}: tensor '{Printable.Text(tensor)}'";
+
+    private static string? Explain(SafeFileHandle handle)
+    {
+        Span<byte> start = stackalloc byte[FileKinds.BytesNeeded];
+        try
+        {
+            return FileKinds.Detect(start[..handle.ReadFully(0, start)]).Explain();
+        }
+        catch (IOException)
+        {
+            return null; // The first failure is the one to tell.
+        }
+    }
 }
