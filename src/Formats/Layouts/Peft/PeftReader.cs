@@ -126,7 +126,8 @@ internal sealed class PeftReader
     {
         Dictionary<ParameterName, PeftKey> plain = [];
         List<Replacement> replacements = [];
-        foreach (PeftKey key in _keys)
+        // PEFT's second copies come last, wherever they lie in the file.
+        foreach (PeftKey key in _keys.OrderBy(key => key.Role == PeftRole.SavedModule))
         {
             ParameterName target = new(key.Module, key.Parameter);
             bool isToken = key.Role == PeftRole.TokenRows;
