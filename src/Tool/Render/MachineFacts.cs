@@ -4,6 +4,7 @@ using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using LoraKit.Ops.Compute;
+using LoraKit.Tool.Options;
 using LoraKit.Tool.Render.Json;
 
 namespace LoraKit.Tool.Render;
@@ -29,7 +30,7 @@ internal static class MachineFacts
 
     public static CacheBody HuggingFaceCache(ToolEnvironment environment)
     {
-        _ = environment;
-        return new CacheBody("", false);
+        string root = PathArgument.Cache(environment).Root;
+        return new CacheBody(root, Directory.Exists(root));
     }
 }
