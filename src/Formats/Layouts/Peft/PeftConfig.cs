@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -52,9 +50,7 @@ internal sealed class PeftConfig
             _ => throw Settings.Wrong("bias", config.Json["bias"], "\"none\", \"all\" or \"lora_only\""),
         };
         ModulesToSave = [.. Settings.Texts("modules_to_save") ?? [], .. HeadsOf(Settings.Text("task_type"))];
-        bool isPattern = config.Json["target_modules"] is JsonValue text && text.GetValueKind() == JsonValueKind.String;
-        TargetPattern = isPattern ? Settings.Text("target_modules") : null;
-        TargetModules = isPattern ? null : Settings.Texts("target_modules");
+        Targets = new PeftTargets(Settings);
         TokenRows = new TokenRows(Settings, PeftType == "TRAINABLE_TOKENS" ? "token_indices" : "trainable_token_indices");
     }
 
@@ -74,10 +70,7 @@ internal sealed class PeftConfig
     /// <summary>Endings of the names of modules saved in full, with those that a task implies.</summary>
     public IReadOnlyList<string> ModulesToSave { get; }
 
-    /// <summary>Names or dotted endings; null where there is a pattern or nothing.</summary>
-    public IReadOnlyList<string>? TargetModules { get; }
-
-    public string? TargetPattern { get; }
+    public PeftTargets Targets { get; }
 
     public TokenRows TokenRows { get; }
 

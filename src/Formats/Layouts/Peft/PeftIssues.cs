@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using LoraKit.Formats.Adapters;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -9,7 +8,7 @@ internal static class PeftIssues
     public static IEnumerable<AdapterIssue> Of(PeftConfig config, IReadOnlyList<PeftKey> keys, IReadOnlyList<PeftFactors> modules) =>
     [
         .. BaseModel(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
-        .. MissingTokens(config, keys), .. Targets(config, modules),
+        .. MissingTokens(config, keys), .. config.Targets.IssuesOf([.. modules.Select(module => module.Module.Path)]),
     ];
 
     private static IEnumerable<AdapterIssue> BaseModel(PeftConfig config)
@@ -56,56 +55,4 @@ internal static class PeftIssues
             yield return new("missing_tensor", IssueSeverity.Warning, $"'{setting}' is set, but the file has no trained token rows", setting);
         }
     }
-
-    private static IEnumerable<AdapterIssue> Targets(PeftConfig config, IReadOnlyList<PeftFactors> modules)
-    {
-        if (modules.Count == 0) return [];
-        if (config.TargetModules is { } endings) return ByEnding(endings, modules);
-        return config.TargetPattern is { Length: > 0 } pattern && pattern != "all-linear" ? ByPattern(pattern, modules) : [];
-    }
-
-    private static IEnumerable<AdapterIssue> ByEnding(IReadOnlyList<string> endings, IReadOnlyList<PeftFactors> modules)
-    {
-        HashSet<string> wanted = new(endings, StringComparer.Ordinal);
-        HashSet<string> matched = new(StringComparer.Ordinal);
-        foreach (string module in modules.Select(factors => factors.Module.Path))
-        {
-            bool any = false;
-            for (int start = 0; ; start++)
-            {
-                string ending = module[start..];
-                if (wanted.Contains(ending)) any = matched.Add(ending) || true;
-                start = module.IndexOf('.', start);
-                if (start < 0) break;
-            }
-
-            if (!any) yield return Untargeted(module);
-        }
-
-        foreach (string ending in wanted.Except(matched).Order(StringComparer.Ordinal))
-        {
-            yield return new("target_matches_nothing", IssueSeverity.Warning,
-                $"target_modules '{DisplayText.Escape(ending)}' matches no module of the file", "target_modules");
-        }
-    }
-
-    private static List<AdapterIssue> ByPattern(string pattern, IReadOnlyList<PeftFactors> modules)
-    {
-        List<AdapterIssue> issues = [];
-        try
-        {
-            PythonPattern target = PythonPattern.Whole(pattern);
-            issues.AddRange(modules.Where(module => !target.IsMatch(module.Module.Path)).Select(module => Untargeted(module.Module.Path)));
-        }
-        catch (Exception cannot) when (cannot is FormatException or RegexMatchTimeoutException)
-        {
-            string why = cannot is FormatException ? cannot.Message : "it takes too long";
-            issues.Add(new("target_not_checked", IssueSeverity.Info, $"target_modules is not checked against the file: {why}", "target_modules"));
-        }
-
-        return issues;
-    }
-
-    private static AdapterIssue Untargeted(string module) => new("untargeted_module", IssueSeverity.Warning,
-        $"module '{DisplayText.Escape(module)}' has factors, but target_modules does not name it: PEFT would silently leave it out", module);
 }
