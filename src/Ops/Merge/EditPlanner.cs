@@ -61,6 +61,12 @@ internal sealed class EditPlanner(Checkpoint @base)
     /// <summary>Checks what can only be seen when every adapter was added.</summary>
     public void Finish()
     {
+        // Tensors for which there were only misses.
+        foreach (TensorEdit edit in _edits.Values.Where(e => e.IsEmpty).ToArray())
+        {
+            _edits.Remove(edit.Name);
+        }
+
         TensorEdit[] resized = [.. _edits.Values.Where(e => e.Base is not null && e.Whole is not null && e.Shape != e.Base.Shape)];
         if (resized.Length == 0) return;
         NewVocabularySize = resized[0].Shape[0];

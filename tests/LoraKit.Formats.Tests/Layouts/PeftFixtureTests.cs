@@ -121,7 +121,7 @@ public sealed class PeftFixtureTests
         for (int i = 0; i < replacement.Rows.Count; i++) with.AsSpan(i * width, width).CopyTo(values.AsSpan((int)replacement.Rows[i] * width));
     }
 
-    private static void Add(double[] values, Tensors.TensorShape shape, AdapterDelta delta)
+    private static void Add(double[] values, LoraKit.Formats.Tensors.TensorShape shape, AdapterDelta delta)
     {
         if (delta is DenseDelta dense)
         {
