@@ -52,7 +52,8 @@ internal static class AdapterConfigFile
         catch (JsonException invalid)
         {
             throw new InvalidAdapterException(
-                $"{Printable.Text(path)}: is no valid JSON (line {invalid.LineNumber + 1}, byte {invalid.BytePositionInLine + 1})", path, cause: invalid);
+                $"{Printable.Text(path)}: is no valid JSON (line {invalid.LineNumber + 1}, byte "
+                + $"{invalid.BytePositionInLine + 1})", path, cause: invalid);
         }
         catch (InvalidOperationException invalid)
         {

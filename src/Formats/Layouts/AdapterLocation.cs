@@ -20,7 +20,8 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
     public static AdapterLocation Find(string path)
     {
         if (Directory.Exists(path)) return InFolder(path);
-        if (!File.Exists(path)) throw new InputNotFoundException($"{Printable.Text(path)}: does not exist; expected an adapter's folder or tensor file", path);
+        if (!File.Exists(path)) throw new InputNotFoundException(
+            $"{Printable.Text(path)}: does not exist; expected an adapter's folder or tensor file", path);
 
         string folder = Path.GetDirectoryName(path) is { Length: > 0 } parent ? parent : ".";
         if (Path.GetFileName(path) == AdapterConfigFile.Name) return InFolder(folder);
@@ -49,8 +50,10 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
         }
 
         string[] inside = Subfolders(folder);
-        string where = inside.Length == 0 ? "" : $"; its subfolders with an adapter: {string.Join(", ", inside.Select(name => Printable.Text(name)))}: name one of them";
-        throw new InputNotFoundException($"{Printable.Text(folder)}: has neither {AdapterConfigFile.Name} nor {Tensors}{where}{others}", folder);
+        string where = inside.Length == 0 ? "" : $"; its subfolders with an adapter: "
+            + $"{string.Join(", ", inside.Select(name => Printable.Text(name)))}: name one of them";
+        throw new InputNotFoundException(
+            $"{Printable.Text(folder)}: has neither {AdapterConfigFile.Name} nor {Tensors}{where}{others}", folder);
     }
 
     private static UnsupportedException PickleOnly(string path) => new(
@@ -63,7 +66,8 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
     private static string Others(string folder)
     {
         string[] files = List(() => Directory.EnumerateFiles(folder, "*.safetensors"));
-        return files.Length == 0 ? "" : $"; to read {string.Join(" or ", files.Select(name => Printable.Text(name)))}, name the file itself";
+        return files.Length == 0 ? "" : $"; to read {string.Join(" or ", files.Select(name => Printable.Text(name)))}, name the file "
+            + "itself";
     }
 
     private static string[] List(Func<IEnumerable<string>> entries)

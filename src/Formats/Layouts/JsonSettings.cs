@@ -73,7 +73,8 @@ internal sealed record JsonSettings(JsonObject Json, string Path)
             : throw Wrong(name, value, "a finite number");
 
     public InvalidAdapterException Wrong(string name, JsonNode? value, string expected) => new(
-        $"{Printable.Text(Path)}: '{Printable.Text(name)}' is {Printable.Text(value?.ToJsonString() ?? "null")}; expected {expected}", Path);
+        $"{Printable.Text(Path)}: '{Printable.Text(name)}' is {Printable.Text(value?.ToJsonString() ?? "null")}; expected "
+        + $"{expected}", Path);
 
     private static bool IsNumber([NotNullWhen(true)] JsonNode? value) => value?.GetValueKind() == JsonValueKind.Number;
 

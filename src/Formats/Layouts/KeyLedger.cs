@@ -30,7 +30,8 @@ internal sealed class KeyLedger(ITensorSource source)
             $"'{Printable.Text(tensor.Name)}' {tensor.Shape}" + (_notes.TryGetValue(tensor.Name, out string? why) ? $" ({why})" : ""));
         string more = left.Count > MostListed ? $" and {left.Count - MostListed} more" : "";
         throw new InvalidAdapterException(
-            $"{Printable.Text(source.Path)}: {left.Count} of {source.Tensors.Count} tensors have no place in the adapter: {string.Join(", ", lines)}{more}",
+            $"{Printable.Text(source.Path)}: {left.Count} of {source.Tensors.Count} tensors have no place in the adapter: "
+            + $"{string.Join(", ", lines)}{more}",
             source.Path, left[0].Name);
     }
 }

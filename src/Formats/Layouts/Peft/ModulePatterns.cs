@@ -77,5 +77,6 @@ internal sealed class ModulePatterns<T>
     }
 
     private InvalidAdapterException Refuse(int index, string why, Exception? cause = null) => new(
-        $"{Printable.Text(_file ?? AdapterConfigFile.Name)}: {_setting} '{Printable.Text(_entries[index].Key)}' cannot be used: {why}", _file, cause: cause);
+        $"{Printable.Text(_file ?? AdapterConfigFile.Name)}: {_setting} '{Printable.Text(_entries[index].Key)}' cannot be used: "
+        + $"{why}", _file, cause: cause);
 }

@@ -9,7 +9,8 @@ internal static class PeftIssues
     public static IEnumerable<AdapterIssue> Of(PeftConfig config, IReadOnlyList<PeftKey> keys, IReadOnlyList<PeftFactors> modules) =>
     [
         .. BaseModel(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
-        .. MissingTokens(config, keys), .. TiedFactors(config, modules), .. config.Targets.IssuesOf([.. modules.Select(module => module.Module.Path)]),
+        .. MissingTokens(config, keys), .. TiedFactors(config, modules),
+        .. config.Targets.IssuesOf([.. modules.Select(module => module.Module.Path)]),
     ];
 
     private static IEnumerable<AdapterIssue> BaseModel(PeftConfig config)
@@ -53,7 +54,8 @@ internal static class PeftIssues
     {
         if (config.TokenRows.Setting is { } setting && !keys.Any(key => key.Role == PeftRole.TokenRows))
         {
-            yield return new("missing_tensor", IssueSeverity.Warning, $"'{setting}' is set, but the file has no trained token rows", setting);
+            yield return new("missing_tensor", IssueSeverity.Warning,
+                $"'{setting}' is set, but the file has no trained token rows", setting);
         }
     }
 
@@ -64,7 +66,8 @@ internal static class PeftIssues
             && modules.FirstOrDefault(module => module.Module.Leaf == "lm_head" && module[PeftRole.LoraA] is not null) is { } head)
         {
             yield return new("tied_factors", IssueSeverity.Warning,
-                "'ensure_weight_tying' is set: embedding and head carry the same update, which must be added once where the base ties them", head.Module.Path);
+                "'ensure_weight_tying' is set: embedding and head carry the same update, to be added once where the base ties them",
+                head.Module.Path);
         }
     }
 }

@@ -39,7 +39,7 @@ internal static class PeftKeys
         HashSet<string> names = new(StringComparer.Ordinal);
         bool some = false;
         bool all = true;
-        foreach (PeftKey key in keys.Where(IsNamed))
+        foreach (PeftKey key in keys.Where(key => key.IsFactor || key.Role == PeftRole.TokenRows))
         {
             if (key.AdapterName is { } name) some = names.Add(name) || some;
             else all = false;
@@ -49,12 +49,10 @@ internal static class PeftKeys
         {
             string listed = string.Join(", ", names.Order(StringComparer.Ordinal).Take(10).Select(name => $"'{Printable.Text(name)}'"));
             throw new InvalidAdapterException(
-                $"{Printable.Text(source.Path)}: its tensors belong to several adapters ({listed}{(all ? "" : ", and one without a name")}); expected one", source.Path);
+                $"{Printable.Text(source.Path)}: its tensors belong to several adapters "
+                + $"({listed}{(all ? "" : ", and one without a name")}); expected one", source.Path);
         }
 
         return names.FirstOrDefault();
-
-        static bool IsNamed(PeftKey key) =>
-            key.Role is PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB or PeftRole.TokenRows;
     }
 }

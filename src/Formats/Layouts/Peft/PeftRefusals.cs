@@ -55,5 +55,6 @@ internal static class PeftRefusals
     }
 
     private static UnsupportedException Refuse(JsonSettings settings, string setting, string what) => new(
-        $"{Printable.Text(settings.Path)}: '{setting}' {Printable.Text(settings.Json[setting]!.ToJsonString())} means {what}", settings.Path);
+        $"{Printable.Text(settings.Path)}: '{setting}' {Printable.Text(settings.Json[setting]!.ToJsonString())} means "
+        + $"{what}", settings.Path);
 }
