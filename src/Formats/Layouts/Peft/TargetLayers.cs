@@ -33,15 +33,18 @@ internal sealed class TargetLayers
         IEnumerable<string> lists = _lists.Where(list => list.Length > 0);
         if (_layers.Count == 0 || lists.Any(list => list.Any(c => !char.IsAsciiLetterOrDigit(c) && c != '_'))) return true;
         string[] parts = module.Split('.');
-        return (lists.Any() ? lists.Select(list => LayerOf(parts, list)).FirstOrDefault(layer => layer is not null) : LayerOf(parts, null)) is { } found
-            && _layers.Contains(found);
+        long? found = lists.Any()
+            ? lists.Select(list => LayerOf(parts, list)).FirstOrDefault(layer => layer is not null)
+            : LayerOf(parts, null);
+        return found is { } layer && _layers.Contains(layer);
     }
 
     private static long? LayerOf(string[] parts, string? list)
     {
         for (int i = 2; i < parts.Length - 1; i++)
         {
-            if ((list is null || parts[i - 1] == list) && long.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out long layer))
+            if ((list is null || parts[i - 1] == list)
+                && long.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out long layer))
             {
                 return layer;
             }
