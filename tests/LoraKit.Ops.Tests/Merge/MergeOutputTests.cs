@@ -196,6 +196,60 @@ public class MergeOutputTests
         Assert.Equal("{\"tie_word_embeddings\": false}", File.ReadAllText(temp["untied", "config.json"]));
     }
 
+    /// <summary>PEFT's ensure_weight_tying stores the embedding's factors for the head too, transposed: one update of one tensor.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void TheSameUpdateOfBothTiedEndsIsAddedOnce(bool same)
+    {
+        using TempFolder temp = new();
+        Random random = new(4);
+        TestTensor embedding = Merging.Random("model.embed_tokens.weight", DType.F32, random, 10, 4);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], embedding);
+        PeftFolder adapter = new(temp["adapter"], 2, 4);
+        double[] a = PeftFolder.Values(random, 2 * 10, DType.F32), b = PeftFolder.Values(random, 4 * 2, DType.F32);
+        adapter.Add("base_model.model.model.embed_tokens.lora_embedding_A", DType.F32, [2, 10], a);
+        adapter.Add("base_model.model.model.embed_tokens.lora_embedding_B", DType.F32, [4, 2], b);
+        adapter.Add("base_model.model.lm_head.lora_A.weight", DType.F32, [2, 4], Transposed(b, 4, 2));
+        double[] up = Transposed(a, 2, 10);
+        if (!same) up[3] += 1;
+        adapter.Add("base_model.model.lm_head.lora_B.weight", DType.F32, [10, 2], up);
+        adapter.Save();
+        MergeOptions options = Merging.Options(temp["base"], adapter.Path, temp["out"]);
+        if (!same)
+        {
+            Assert.Contains("differently", Assert.Throws<TargetMismatchException>(() => Merging.Run(options)).Message);
+            return;
+        }
+
+        Merging.Run(options);
+        double[] expected = [.. embedding.Values.Select((w, i) => w + (2 * ((a[i / 4] * b[i % 4 * 2]) + (a[10 + (i / 4)] * b[(i % 4 * 2) + 1]))))];
+        Merging.AssertClose(expected, [.. expected.Select(_ => 5.0)], SafetensorsBytes.Read(temp["out", "model.safetensors"])["model.embed_tokens.weight"].Values, DType.F32, 2);
+
+        static double[] Transposed(double[] values, int rows, int columns) =>
+            [.. Enumerable.Range(0, values.Length).Select(i => values[(i % rows * columns) + (i / rows)])];
+    }
+
+    /// <summary>A resized vocabulary saved under both names of one tied tensor stays one tensor.</summary>
+    [Fact]
+    public void TheSameValuesForBothTiedEndsStayOne()
+    {
+        using TempFolder temp = new();
+        Random random = new(4);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], Merging.Random("model.embed_tokens.weight", DType.F32, random, 10, 4));
+        File.WriteAllText(temp["base", "config.json"], "{\"vocab_size\": 10, \"tie_word_embeddings\": true}");
+        PeftFolder adapter = new(temp["adapter"], 2, 4);
+        double[] grown = PeftFolder.Values(random, 12 * 4, DType.F32);
+        adapter.Add("base_model.model.lm_head.weight", DType.F32, [12, 4], grown);
+        adapter.Add("base_model.model.model.embed_tokens.weight", DType.F32, [12, 4], grown);
+        adapter.Save();
+        Merging.Run(Merging.Options(temp["base"], adapter.Path, temp["out"]));
+        var merged = SafetensorsBytes.Read(temp["out", "model.safetensors"]);
+        Assert.Equal(["model.embed_tokens.weight"], merged.Keys);
+        Assert.Equal(grown, merged["model.embed_tokens.weight"].Values);
+        Assert.Equal("{\"vocab_size\": 12, \"tie_word_embeddings\": true}", File.ReadAllText(temp["out", "config.json"]));
+    }
+
     /// <summary>A base in two shards and an adapter for two of its five tensors.</summary>
     private static (string Base, string Adapter) Model(TempFolder temp)
     {
