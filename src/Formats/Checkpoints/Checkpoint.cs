@@ -1,58 +1,126 @@
-using LoraKit.Formats.Safetensors;
+using System.Globalization;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Checkpoints;
 
 /// <summary>
 /// A base model on disk: one safetensors file, or a folder with one, or shards with their index. Index and shard headers agree or
-/// opening fails.
+/// opening fails. See spec/containers/checkpoints.md.
 /// </summary>
 public sealed class Checkpoint : IDisposable
 {
-    /// <summary>Opens a file or a folder.</summary>
+    private readonly ShardSet _files;
+
+    private Checkpoint(string path, ShardSet files)
+    {
+        Path = path;
+        _files = files;
+    }
+
+    /// <summary>Opens a file or a folder; an index file stands for its folder.</summary>
+    /// <param name="path">A safetensors file, a folder, or a <c>*.safetensors.index.json</c>.</param>
     /// <exception cref="InputNotFoundException">There is no such path, or no model in it.</exception>
     /// <exception cref="InvalidFileException">A shard is missing, foreign or broken, or the index disagrees with it.</exception>
     /// <exception cref="UnsupportedException">The folder holds weights only in a format that is not read.</exception>
-    public static Checkpoint Open(string path) => throw new NotImplementedException();
+    public static Checkpoint Open(string path)
+    {
+        if (Directory.Exists(path)) return OpenFolder(path, CheckpointFiles.Find(path));
+        if (!path.EndsWith(ShardIndex.Suffix, StringComparison.Ordinal)) return new(path, ShardSet.OpenSingle(path));
+        string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!;
+        return OpenFolder(path, new(folder, System.IO.Path.GetFileName(path), null, null));
+    }
 
     /// <summary>What was opened, as it was named.</summary>
-    public string Path => throw new NotImplementedException();
+    public string Path { get; }
 
     /// <summary>The folder that the model's files lie in; null where a single file was named.</summary>
-    public string? Folder => throw new NotImplementedException();
+    public string? Folder { get; private init; }
 
     /// <summary>The files with the tensors, in the order of their names.</summary>
-    public IReadOnlyList<CheckpointShard> Shards => throw new NotImplementedException();
+    public IReadOnlyList<CheckpointShard> Shards => _files.Shards;
 
     /// <summary>The index file's relative path (<c>model.safetensors.index.json</c>); null where there is one file and no index.</summary>
-    public string? IndexFile => throw new NotImplementedException();
+    public string? IndexFile { get; private init; }
 
     /// <summary>The index's <c>metadata</c> object as JSON text; null where there is none.</summary>
-    public string? IndexMetadata => throw new NotImplementedException();
+    public string? IndexMetadata { get; private init; }
 
     /// <summary>Every tensor by name.</summary>
-    public IReadOnlyDictionary<string, StoredTensor> Tensors => throw new NotImplementedException();
+    public IReadOnlyDictionary<string, StoredTensor> Tensors => _files.Tensors;
 
     /// <summary>The model's config.json, parsed leniently; null where there is none or a single file was named.</summary>
-    public ModelConfig? Config => throw new NotImplementedException();
+    public ModelConfig? Config { get; private init; }
 
     /// <summary>
     /// The other files of the folder that belong to the model (configuration, tokenizer, …), as relative paths with <c>/</c>, sorted:
     /// no weights in any format, no index, no adapter's files, nothing hidden.
     /// </summary>
-    public IReadOnlyList<string> OtherFiles => throw new NotImplementedException();
+    public IReadOnlyList<string> OtherFiles { get; private init; } = [];
 
     /// <summary>Files that are left out on purpose (weights in other formats, adapter files), for the plan.</summary>
-    public IReadOnlyList<string> LeftOutFiles => throw new NotImplementedException();
+    public IReadOnlyList<string> LeftOutFiles { get; private init; } = [];
 
-    /// <summary>What is odd but harmless about it, one line each.</summary>
-    public IReadOnlyList<string> Warnings => throw new NotImplementedException();
+    /// <summary>What is odd but stops nothing, one line each.</summary>
+    public IReadOnlyList<string> Warnings { get; private init; } = [];
 
     /// <summary>Closes all files.</summary>
-    public void Dispose() => throw new NotImplementedException();
-}
+    public void Dispose() => _files.Dispose();
 
-/// <summary>One file of a checkpoint.</summary>
-/// <param name="RelativePath">Its place in the folder, with <c>/</c>; the file's own name where a single file was opened.</param>
-/// <param name="File">The open file.</param>
-public sealed record CheckpointShard(string RelativePath, SafetensorsFile File);
+    private static Checkpoint OpenFolder(string path, CheckpointFiles found)
+    {
+        string folder = found.Folder;
+        ShardIndex? index = found.IndexFile is null ? null : ReadIndex(found);
+        ShardSet files = index is null
+            ? ShardSet.OpenSingle(System.IO.Path.Combine(folder, found.SingleFile!))
+            : ShardSet.Open(folder, index, System.IO.Path.Combine(folder, found.IndexFile!));
+        try
+        {
+            HashSet<string> read = [.. files.Shards.Select(s => s.RelativePath)];
+            if (found.IndexFile is not null) read.Add(found.IndexFile);
+            ModelFolder others = ModelFolder.Scan(folder, read);
+            string config = System.IO.Path.Combine(folder, "config.json");
+            return new(path, files)
+            {
+                Folder = folder,
+                IndexFile = found.IndexFile,
+                IndexMetadata = index?.Metadata,
+                Config = FileNatures.Of(config) == FileNature.File ? ModelConfig.Read(config) : null,
+                OtherFiles = others.Companions,
+                LeftOutFiles = others.LeftOut,
+                Warnings = [.. Oddities(found, index, files, read)],
+            };
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    }
+
+    private static ShardIndex ReadIndex(CheckpointFiles found)
+    {
+        string path = System.IO.Path.Combine(found.Folder, found.IndexFile!);
+        ShardIndex index = ShardIndex.Read(path);
+        return found.Rival is not null && ShardSet.Missing(found.Folder, index.Shards).Count > 0
+            ? throw new InvalidFileException(
+                $"{Printable.Text(found.Folder)}: {Printable.Text(found.IndexFile!)} names shards that are missing, and {Printable.Text(found.Rival)} is there too: "
+                + "it is not clear which is the model; remove one of the two, or name the file itself", path)
+            : index;
+    }
+
+    private static IEnumerable<string> Oddities(CheckpointFiles found, ShardIndex? index, ShardSet files, HashSet<string> read)
+    {
+        if (found.Rival is { } rival && !read.Contains(rival))
+        {
+            yield return $"{Printable.Text(rival)} lies beside {Printable.Text(found.IndexFile!)} and is not read: the index and its shards are the model";
+        }
+
+        long bytes = files.Tensors.Values.Sum(t => t.Info.ByteLength);
+        if (index?.TotalSize is { } said && said != bytes)
+        {
+            yield return string.Create(
+                CultureInfo.InvariantCulture, $"{Printable.Text(found.IndexFile!)}: total_size is {said}, but the tensors have {bytes} bytes");
+        }
+    }
+}

@@ -1,19 +1,4 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace LoraKit.Formats.Files;
-
-/// <summary>How an output comes to be.</summary>
-public sealed record AtomicOutputOptions
-{
-    /// <summary>Replace an existing output of the same kind. An input is never replaced.</summary>
-    public bool Overwrite { get; init; }
-
-    /// <summary>Flush files and folders to the disk before the final name appears, so that the output survives a crash of the machine.</summary>
-    public bool Flush { get; init; } = true;
-
-    /// <summary>Files and folders that are read: the output may be none of them, lie in none of them, and contain none of them.</summary>
-    public IReadOnlyList<string> Inputs { get; init; } = [];
-}
 
 /// <summary>
 /// A file or folder that appears under its final name whole, or not at all. Everything is written to a hidden sibling, flushed,
@@ -21,50 +6,187 @@ public sealed record AtomicOutputOptions
 /// </summary>
 public sealed class AtomicOutput : IDisposable
 {
+    private readonly OutputPlace _place;
+    private readonly FileNature _nature;
+    private readonly AtomicOutputOptions _options;
+    private readonly ParentFolders _parents;
+    private readonly OutputLock _lock;
+    private readonly Dictionary<string, OutputFile> _files = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> _folders = new(StringComparer.Ordinal);
+    private readonly Lock _creating = new();
+    private bool _closed;
+
+    private AtomicOutput(OutputPlace place, FileNature nature, AtomicOutputOptions options, ParentFolders parents, OutputLock @lock)
+    {
+        _place = place;
+        _nature = nature;
+        _options = options;
+        _parents = parents;
+        _lock = @lock;
+    }
+
     /// <summary>Prepares a folder to be written.</summary>
-    /// <exception cref="OutputException">It exists, is or touches an input, or its parent cannot be written.</exception>
-    public static AtomicOutput CreateFolder(string path, AtomicOutputOptions options) => throw new NotImplementedException();
+    /// <param name="path">The final path; folders above it that are missing are made.</param>
+    /// <param name="options">What may be replaced, what is read, whether to flush.</param>
+    /// <exception cref="OutputException">It exists, is or touches an input, its parent cannot be written, or another writer is at it.</exception>
+    public static AtomicOutput CreateFolder(string path, AtomicOutputOptions options) => Create(path, FileNature.Folder, options);
 
     /// <summary>Prepares a single file to be written; <see cref="CreateFile"/> is then called once, with the file's own name.</summary>
-    /// <exception cref="OutputException">It exists, is or touches an input, or its parent cannot be written.</exception>
-    public static AtomicOutput CreateSingle(string path, AtomicOutputOptions options) => throw new NotImplementedException();
+    /// <param name="path">The final path; folders above it that are missing are made.</param>
+    /// <param name="options">What may be replaced, what is read, whether to flush.</param>
+    /// <exception cref="OutputException">It exists, is or touches an input, its parent cannot be written, or another writer is at it.</exception>
+    public static AtomicOutput CreateSingle(string path, AtomicOutputOptions options) => Create(path, FileNature.File, options);
 
     /// <summary>The final path, absolute.</summary>
-    public string Path => throw new NotImplementedException();
+    public string Path => _place.Final;
 
     /// <summary>Makes a file of known length inside the output; the disk space is claimed at once where the file system can.</summary>
     /// <param name="relativePath">Its place inside the folder, with <c>/</c>; may not leave the folder.</param>
-    /// <param name="length">Its length in bytes.</param>
+    /// <param name="length">Its length in bytes; all of them must be written before the commit.</param>
     /// <exception cref="OutputException">The disk is full, the name leaves the folder, or it was made before.</exception>
-    public OutputFile CreateFile(string relativePath, long length) => throw new NotImplementedException();
+    public OutputFile CreateFile(string relativePath, long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        string relative = Place(relativePath);
+        lock (_creating)
+        {
+            ObjectDisposedException.ThrowIf(_closed, this);
+            string finalPath = _nature == FileNature.File ? Path : System.IO.Path.Combine(Path, relative);
+            OutputFile file = new(finalPath, relative, length, _options.Flush);
+            if (!_files.TryAdd(relative, file))
+            {
+                throw new OutputException($"{Printable.Text(Path)}: {Printable.Text(relative)} is written twice", Path);
+            }
+
+            file.Open(_nature == FileNature.File ? _place.Partial : PartialPath(relative, finalPath));
+            return file;
+        }
+    }
 
     /// <summary>Flushes, renames, flushes the parent. After this the output is there.</summary>
     /// <exception cref="OutputException">Any of it failed; nothing is left under the final name that was not there before.</exception>
-    public void Commit() => throw new NotImplementedException();
+    /// <exception cref="InvalidOperationException">A file has bytes that were never written.</exception>
+    public void Commit()
+    {
+        lock (_creating)
+        {
+            ObjectDisposedException.ThrowIf(_closed, this);
+            if (_nature == FileNature.File && _files.Count == 0) throw new InvalidOperationException("the single file was never made");
+            foreach (OutputFile file in _files.Values)
+            {
+                file.Finish();
+            }
+
+            OutputChecks.Run(_place, _nature, _options, _files.Keys);
+            try
+            {
+                if (_options.Flush)
+                {
+                    FlushFolders();
+                    _parents.Flush();
+                }
+
+                KeepMode();
+                Publication.Run(_place, _nature, _options.Flush);
+                _parents.Keep();
+            }
+            catch (Exception e) when (OutputErrors.IsRefusal(e))
+            {
+                throw OutputErrors.Of(Path, "cannot be put in its place", e);
+            }
+
+            Dispose();
+        }
+    }
 
     /// <summary>Removes what was not committed.</summary>
-    public void Dispose() => throw new NotImplementedException();
-}
+    public void Dispose()
+    {
+        lock (_creating)
+        {
+            if (_closed) return;
+            _closed = true;
+            foreach (OutputFile file in _files.Values)
+            {
+                file.Close();
+            }
 
-/// <summary>One file of an <see cref="AtomicOutput"/>. Writes are positional and safe from several threads at once.</summary>
-public sealed class OutputFile
-{
-    /// <summary>Its place inside the output.</summary>
-    public string RelativePath => throw new NotImplementedException();
+            // After a commit, what bears the partial name is what was replaced.
+            Leftovers.TryRemove(_place.Partial);
+            _lock.Dispose();
+            _parents.Dispose();
+        }
+    }
 
-    /// <summary>Its length in bytes.</summary>
-    public long Length => throw new NotImplementedException();
+    private static AtomicOutput Create(string path, FileNature nature, AtomicOutputOptions options)
+    {
+        OutputPlace place = OutputPlace.Of(path);
+        OutputChecks.Run(place, nature, options, options.PlannedFiles);
+        ParentFolders parents = ParentFolders.Make(place);
+        OutputLock? held = null;
+        try
+        {
+            held = OutputLock.Take(place);
+            Leftovers.Clear(place);
+            OutputChecks.Run(place, nature, options, options.PlannedFiles); // Again: an older writer may have finished meanwhile.
+            if (nature == FileNature.Folder) Directory.CreateDirectory(place.Partial);
+            return new(place, nature, options, parents, held);
+        }
+        catch (Exception e)
+        {
+            held?.Dispose();
+            parents.Dispose();
+            if (OutputErrors.IsRefusal(e)) throw OutputErrors.Of(place.Final, "cannot be written", e);
+            throw;
+        }
+    }
 
-    /// <summary>Writes at a position.</summary>
-    /// <exception cref="OutputException">The disk is full or the write failed.</exception>
-    public void Write(long offset, ReadOnlySpan<byte> bytes) => throw new NotImplementedException();
+    private string Place(string relativePath)
+    {
+        if (_nature == FileNature.File)
+        {
+            string name = System.IO.Path.GetFileName(Path);
+            return relativePath == name ? name : throw new ArgumentException($"the single file is called {name}, not {relativePath}", nameof(relativePath));
+        }
 
-    /// <summary>Copies a range of an open file, inside the kernel where it can (copy_file_range), else through a buffer.</summary>
-    /// <exception cref="OutputException">The disk is full or the write failed.</exception>
-    /// <exception cref="InvalidFileException">The source ended early.</exception>
-    public void CopyFrom(SafeFileHandle source, string sourcePath, long sourceOffset, long offset, long length, CancellationToken cancellation) =>
-        throw new NotImplementedException();
+        return PathGuard.Refusal(relativePath, out string relative) is { } refusal
+            ? throw new OutputException($"{Printable.Text(Path)}: the file name '{Printable.Text(relativePath)}' {refusal}", Path)
+            : relative;
+    }
 
-    /// <summary>Reads back what was written, for checks before the commit.</summary>
-    public void Read(long offset, Span<byte> destination) => throw new NotImplementedException();
+    private string PartialPath(string relative, string finalPath)
+    {
+        string path = System.IO.Path.Combine(_place.Partial, relative);
+        try
+        {
+            for (int slash = relative.IndexOf('/'); slash >= 0; slash = relative.IndexOf('/', slash + 1))
+            {
+                if (_folders.Add(relative[..slash])) Directory.CreateDirectory(System.IO.Path.Combine(_place.Partial, relative[..slash]));
+            }
+
+            return path;
+        }
+        catch (Exception e) when (OutputErrors.IsRefusal(e))
+        {
+            throw OutputErrors.Of(finalPath, "cannot be written", e);
+        }
+    }
+
+    private void FlushFolders()
+    {
+        if (_nature != FileNature.Folder) return;
+        foreach (string folder in _folders.Reverse()) // Inner ones first.
+        {
+            NativeFiles.FlushFolder(System.IO.Path.Combine(_place.Partial, folder));
+        }
+
+        NativeFiles.FlushFolder(_place.Partial);
+    }
+
+    /// <summary>What replaces something has its permissions.</summary>
+    private void KeepMode()
+    {
+        if (OperatingSystem.IsWindows() || FileNatures.Of(Path) != _nature) return;
+        File.SetUnixFileMode(_place.Partial, File.GetUnixFileMode(Path));
+    }
 }

@@ -1,0 +1,64 @@
+using LoraKit.Formats.Files;
+
+namespace LoraKit.Formats.Checkpoints;
+
+/// <summary>The files of a model's folder beside the ones its tensors are read from.</summary>
+/// <param name="Companions">What goes where the model goes, as relative paths with <c>/</c>, in ordinal order.</param>
+/// <param name="LeftOut">What does not, in the same form: weights in other formats, indexes, adapters, what cannot be copied.</param>
+internal sealed record ModelFolder(IReadOnlyList<string> Companions, IReadOnlyList<string> LeftOut)
+{
+    private const int MaxDepth = 16;
+    private const int MaxFiles = 10_000;
+
+    /// <summary>Walks the folder. Links to files are followed, links to folders are not; hidden names are passed over.</summary>
+    /// <param name="folder">Where.</param>
+    /// <param name="read">The relative paths that the checkpoint itself is made of.</param>
+    /// <exception cref="InvalidFileException">There are too many files, or folders too deep, to be one model.</exception>
+    public static ModelFolder Scan(string folder, IReadOnlySet<string> read)
+    {
+        List<string> companions = [];
+        List<string> leftOut = [];
+        try
+        {
+            Walk(new(folder), string.Empty, 0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidFileException($"{Printable.Text(folder)}: cannot be listed: {Printable.Text(e.Message)}", folder, cause: e);
+        }
+
+        companions.Sort(StringComparer.Ordinal);
+        leftOut.Sort(StringComparer.Ordinal);
+        return new(companions, leftOut);
+
+        void Walk(DirectoryInfo at, string prefix, int depth)
+        {
+            foreach (FileSystemInfo entry in at.EnumerateFileSystemInfos())
+            {
+                if (entry.Name[0] == '.') continue;
+                string relative = prefix + entry.Name;
+                FileNature nature = FileNatures.Of(entry.FullName);
+                if (nature == FileNature.Folder)
+                {
+                    if (entry.LinkTarget is not null) leftOut.Add(relative);
+                    else if (depth == MaxDepth) throw TooMuch($"has folders more than {MaxDepth} deep");
+                    else Walk((DirectoryInfo)entry, relative + "/", depth + 1);
+                }
+                else if (!read.Contains(relative))
+                {
+                    (IsCompanion(entry.Name, relative, nature) ? companions : leftOut).Add(relative);
+                }
+
+                if (companions.Count + leftOut.Count > MaxFiles) throw TooMuch($"has more than {MaxFiles} files");
+            }
+        }
+
+        InvalidFileException TooMuch(string what) =>
+            new($"{Printable.Text(folder)}: {what}, which is more than a model has; name a folder that holds the model alone", folder);
+    }
+
+    // Pipes, devices and links that lead nowhere cannot be copied; a name that the path gate refuses could not be written.
+    private static bool IsCompanion(string name, string relative, FileNature nature) =>
+        nature == FileNature.File && ModelFileKinds.Of(name) == ModelFileKind.Companion
+        && PathGuard.Refusal(relative, out string clean) is null && clean == relative;
+}

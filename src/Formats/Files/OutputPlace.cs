@@ -1,0 +1,59 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace LoraKit.Formats.Files;
+
+/// <summary>The names of an output: the final one, and the hidden ones beside it while it is being written.</summary>
+internal sealed record OutputPlace
+{
+    private const int MaxNameBytes = 255;
+
+    private OutputPlace(string final, string parent, string stem)
+    {
+        Final = final;
+        Parent = parent;
+        Partial = Path.Combine(parent, $".{stem}.lorakit-partial");
+        Replaced = Path.Combine(parent, $".{stem}.lorakit-replaced");
+        Lock = Path.Combine(parent, $".{stem}.lorakit-lock");
+    }
+
+    /// <summary>The final path, absolute.</summary>
+    public string Final { get; }
+
+    /// <summary>The folder it lies in.</summary>
+    public string Parent { get; }
+
+    /// <summary>What is written before the rename.</summary>
+    public string Partial { get; }
+
+    /// <summary>Where an old folder waits while the new one takes its name, on systems that cannot exchange the two in one step.</summary>
+    public string Replaced { get; }
+
+    /// <summary>The lock file.</summary>
+    public string Lock { get; }
+
+    /// <exception cref="OutputException">The path is none that a file or folder could have.</exception>
+    public static OutputPlace Of(string path)
+    {
+        string final;
+        try
+        {
+            final = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        }
+        catch (Exception e) when (e is ArgumentException or PathTooLongException or NotSupportedException)
+        {
+            throw new OutputException($"the output path '{Printable.Text(path)}' is no path: {Printable.Text(e.Message)}", path, e);
+        }
+
+        string name = Path.GetFileName(final);
+        if (name.Length == 0 || Path.GetDirectoryName(final) is not { } parent)
+        {
+            throw new OutputException($"{Printable.Text(final)}: is the root folder; name an output in it", final);
+        }
+
+        // The longest of the hidden names is the file's own with 19 bytes more.
+        bool fits = Encoding.UTF8.GetByteCount(name) + 19 <= MaxNameBytes;
+        string stem = fits ? name : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..32];
+        return new(final, parent, stem);
+    }
+}
