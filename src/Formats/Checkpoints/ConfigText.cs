@@ -13,13 +13,25 @@ internal static class ConfigText
     private static readonly (byte[] Literal, byte[] StandIn)[] Literals =
     [
         ("Infinity"u8.ToArray(), "1.0e9999"u8.ToArray()),
-        ("NaN"u8.ToArray(), "\"?\""u8.ToArray()),
+        ("NaN"u8.ToArray(), "[ ]"u8.ToArray()),
     ];
 
     public static JsonDocumentOptions Options => new() { MaxDepth = MaxDepth, AllowDuplicateProperties = false };
 
     /// <summary>The same bytes from the first brace on; literals that only Python knows have stand-ins of equal length.</summary>
-    public static ReadOnlySpan<byte> AsJson(byte[] bytes) => Standard(bytes).AsSpan(MarkLength(bytes));
+    /// <exception cref="JsonException">It is no JSON.</exception>
+    /// <exception cref="InvalidOperationException">A string in it is no valid text.</exception>
+    public static ReadOnlySpan<byte> AsJson(byte[] bytes)
+    {
+        ReadOnlySpan<byte> json = Standard(bytes).AsSpan(MarkLength(bytes));
+        Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+        while (reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName) reader.GetString();
+        }
+
+        return json;
+    }
 
     /// <summary>
     /// Changes the setting's value at the top and in <c>text_config</c>, where they have it; appends it to the top where neither has it.

@@ -36,10 +36,9 @@ public sealed record ModelConfig(byte[] Bytes, JsonObject Json)
                 ? new(bytes, root)
                 : throw new InvalidFileException($"{shown}: no JSON object, as a configuration is", path);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // The latter: a name that is no valid text.
         {
-            string what = FileKinds.Detect(bytes).Explain() ?? $"no valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}), or a setting is there twice";
-            throw new InvalidFileException($"{shown}: {what}", path, cause: e);
+            throw new InvalidFileException($"{shown}: {NotJson.Reason(bytes, e)}", path, cause: e);
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using System.Text.Unicode;
 using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Checkpoints;
@@ -38,18 +37,13 @@ internal sealed record ShardIndex
     /// <exception cref="InvalidFileException">They are no valid index, or name a shard outside their folder.</exception>
     public static ShardIndex Parse(ReadOnlySpan<byte> json, string path)
     {
-        if (!Utf8.IsValid(json)) throw Invalid(path, FileKinds.Detect(json).Explain() ?? "the text is no valid UTF-8");
         try
         {
             return new Reader(json, path).Read();
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // The latter: a string that is no valid text.
         {
-            throw Invalid(path, FileKinds.Detect(json).Explain() ?? $"no valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1})", cause: e);
-        }
-        catch (InvalidOperationException e)
-        {
-            throw Invalid(path, "a string in it is no valid text (half a surrogate pair)", cause: e);
+            throw Invalid(path, NotJson.Reason(json, e), cause: e);
         }
     }
 

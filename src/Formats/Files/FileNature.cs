@@ -35,7 +35,15 @@ internal static class FileNatures
             };
         }
 
-        if (Directory.Exists(path)) return FileNature.Folder;
-        return File.Exists(path) ? FileNature.File : FileNature.Missing;
+        try
+        {
+            string target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+            if (Directory.Exists(target)) return FileNature.Folder;
+            return File.Exists(target) ? FileNature.File : FileNature.Missing;
+        }
+        catch (IOException)
+        {
+            return FileNature.Missing; // Links that lead in a circle, or nothing there.
+        }
     }
 }

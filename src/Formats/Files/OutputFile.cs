@@ -9,6 +9,9 @@ public sealed class OutputFile
     private const long CopyStep = 32 << 20; // Between two looks at the cancellation.
     private const int BufferLength = 1 << 20;
 
+    // What .NET throws where the space cannot be claimed, and only there: it drops the system's error number.
+    private const int NoErrorNumber = unchecked((int)0x80131620);
+
     private readonly string _finalPath;
     private readonly bool _flush;
     private SafeFileHandle? _handle;
@@ -102,8 +105,15 @@ public sealed class OutputFile
     {
         try
         {
-            _handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocationSize: Length);
+            _handle = File.OpenHandle(
+                path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocationSize: Length);
             RandomAccess.SetLength(_handle, Length);
+        }
+        catch (IOException e) when (e.HResult == NoErrorNumber)
+        {
+            throw new OutputException(
+                $"{Printable.Text(_finalPath)}: no room for its {Length} bytes: the disk is full, or the file is too large for it; "
+                + "free some space or choose another place", _finalPath, e);
         }
         catch (Exception e) when (OutputErrors.IsRefusal(e))
         {
