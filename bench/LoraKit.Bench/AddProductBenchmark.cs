@@ -8,7 +8,7 @@ namespace LoraKit.Bench;
 /// The merge kernel on one core: a 4096 × 4096 weight, tiles of 512 rows, against a plain copy of the same bytes. Factors are packed
 /// beforehand, files and threads are left out.
 /// </summary>
-[MemoryDiagnoser]
+[MemoryDiagnoser, MinColumn]
 public class AddProductBenchmark
 {
     private const int Size = 4096;

@@ -4,6 +4,7 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Bench;
 
 /// <summary>Decoding and encoding of four million elements, against a plain copy of the singles.</summary>
+[MinColumn]
 public class FloatConvertBenchmark
 {
     private const int Count = 1 << 22;
