@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts;
 
@@ -72,7 +73,7 @@ internal sealed record JsonSettings(JsonObject Json, string Path)
             : throw Wrong(name, value, "a finite number");
 
     public InvalidAdapterException Wrong(string name, JsonNode? value, string expected) => new(
-        $"'{Path}': '{DisplayText.Escape(name)}' is {DisplayText.Escape(value?.ToJsonString() ?? "null")}; expected {expected}", Path);
+        $"{Printable.Text(Path)}: '{Printable.Text(name)}' is {Printable.Text(value?.ToJsonString() ?? "null")}; expected {expected}", Path);
 
     private static bool IsNumber([NotNullWhen(true)] JsonNode? value) => value?.GetValueKind() == JsonValueKind.Number;
 

@@ -44,7 +44,7 @@ public sealed class PeftConfigTests
     [InlineData("""{ "peft_type": "LORA", "r": NaN }""", "JSON (line 1, byte ")]
     [InlineData("""{ "peft_type": "LORA", "lora_alpha": Infinity }""", "JSON (line 1")]
     [InlineData("{\n \"peft_type\": \"LORA\",\n}", "JSON (line 3")]
-    [InlineData("", "JSON (line 1")]
+    [InlineData(" ", "JSON (line 1")]
     [InlineData("[]", "no JSON object")]
     [InlineData("null", "no JSON object")]
     [InlineData("""{ "peft_type": "LORA", "r": 4, "r": 8 }""", "'r' is there twice")]
@@ -53,7 +53,7 @@ public sealed class PeftConfigTests
     [InlineData("""{ "peft_type": "LORA", "x": [{ "a": 1 }, { "a": 1, "a": 2 }] }""", "a' is there twice")]
     [InlineData("""{ "peft_type": "LORA", "revision": "\ud800" }""", "no valid text")]
     [InlineData("""{ "peft_type": "LORA", "\ud800": 1 }""", "no valid text")]
-    [InlineData("""{ "peft_type": "LORA", "r": "\u001b[31m\n" }""", "u001B[31m")]
+    [InlineData("""{ "peft_type": "LORA", "r": "\u001b[31m\n" }""", @"\\u001B[31m\\n")]
     public void A_broken_configuration_is_refused_with_file_and_setting(string json, string part)
     {
         using TempFolder folder = new();
@@ -122,6 +122,16 @@ public sealed class PeftConfigTests
     {
         using Adapter adapter = new PeftSample($$"""{ "target_modules": {{target}} }""").Lora("m.q").Lora("m.k").Read();
         Assert.Equal(issues, string.Join(',', adapter.Issues.Select(issue => $"{issue.Code} {issue.Where}")));
+    }
+
+    [Theory]
+    [InlineData("true", 1)]
+    [InlineData("false", 0)]
+    public void One_update_written_for_embedding_and_head_is_an_issue(string tied, int issues)
+    {
+        using Adapter adapter = new PeftSample($$"""{ "ensure_weight_tying": {{tied}} }""").Lora("lm_head", 8, 6, 9)
+            .Tensor("base_model.model.embed_tokens.lora_embedding_A", 8, 9).Tensor("base_model.model.embed_tokens.lora_embedding_B", 6, 8).Read();
+        Assert.Equal(issues, adapter.Issues.Count(issue => issue.Code == "tied_factors"));
     }
 
     [Theory]

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Tests.Layouts;
 
@@ -108,7 +109,7 @@ public sealed class PeftPatternTests
     {
         PeftSample sample = new(new JsonObject { ["r"] = 2, ["alpha_pattern"] = new JsonObject { [pattern] = 5 } }.ToJsonString());
         InvalidAdapterException error = sample.Lora(new string('a', 60), 2).Fails<InvalidAdapterException>();
-        Assert.Contains(pattern, error.Message);
+        Assert.Contains(Printable.Text(pattern), error.Message);
         Assert.Contains("alpha_pattern", error.Message);
         Assert.Contains("too long", error.Message);
     }
@@ -139,7 +140,7 @@ public sealed class PeftPatternTests
         PeftSample sample = new(new JsonObject { ["r"] = 2, ["rank_pattern"] = new JsonObject { [pattern] = 5 } }.ToJsonString());
         InvalidAdapterException error = sample.Lora("layers.0.q", 2).Fails<InvalidAdapterException>();
         Assert.Contains("adapter_config.json", error.Message);
-        Assert.Contains($"rank_pattern '{pattern}'", error.Message);
+        Assert.Contains($"rank_pattern '{Printable.Text(pattern)}'", error.Message);
         Assert.Contains(reason, error.Message);
     }
 

@@ -80,7 +80,15 @@ public sealed class PeftReplacementTests
         Assert.Contains("'base_model.model.half.lora_A.weight' [8, 4] (A without its B)", error.Message);
         Assert.Contains("'base_model.model.other.lora_B.weight' [4, 8] (B without its A)", error.Message);
         Assert.Contains("'base_model.model.e.lora_embedding_B' [4, 8] (B without its A)", error.Message);
-        Assert.Contains(@"'evil\u001b[31m\u000a\u202etensor'", error.Message);
+        Assert.Contains(@"'evil\u{001b}[31m\u{000a}\u{202e}tensor'", error.Message);
+    }
+
+    [Fact]
+    public void A_name_has_a_bounded_length()
+    {
+        InvalidAdapterException error = new PeftSample().Lora(string.Join('.', Enumerable.Repeat("a", 600))).Fails<InvalidAdapterException>();
+        Assert.Contains("1000 characters", error.Message);
+        Assert.True(error.Message.Length < 500);
     }
 
     [Fact]

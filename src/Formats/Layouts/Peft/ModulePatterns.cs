@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -67,7 +68,7 @@ internal sealed class ModulePatterns<T>
         }
         catch (RegexMatchTimeoutException timeout)
         {
-            throw Refuse(index, $"it takes too long to match '{DisplayText.Escape(module)}'", timeout);
+            throw Refuse(index, $"it takes too long to match '{Printable.Text(module)}'", timeout);
         }
         finally
         {
@@ -76,5 +77,5 @@ internal sealed class ModulePatterns<T>
     }
 
     private InvalidAdapterException Refuse(int index, string why, Exception? cause = null) => new(
-        $"{_file ?? "adapter_config.json"}: {_setting} '{DisplayText.Escape(_entries[index].Key)}' cannot be used: {why}", _file, cause: cause);
+        $"{Printable.Text(_file ?? AdapterConfigFile.Name)}: {_setting} '{Printable.Text(_entries[index].Key)}' cannot be used: {why}", _file, cause: cause);
 }

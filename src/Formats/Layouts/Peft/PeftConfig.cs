@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -31,7 +32,7 @@ internal sealed class PeftConfig
     {
         Settings = new JsonSettings(config.Json, path);
         PeftType = Settings.Text("peft_type")
-            ?? throw new InvalidAdapterException($"'{path}': 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
+            ?? throw new InvalidAdapterException($"{Printable.Text(path)}: 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
         BaseModel = Settings.Text("base_model_name_or_path");
         _rank = Settings.WholeNumber("r", 8);
         _alpha = Settings.Number("lora_alpha", 8);
@@ -41,6 +42,7 @@ internal sealed class PeftConfig
         _rankPatterns = new("rank_pattern", path, lora ? Settings.Map("rank_pattern", Settings.AsWholeNumber) : []);
         _alphaPatterns = new("alpha_pattern", path, lora ? Settings.Map("alpha_pattern", Settings.AsNumber) : []);
         IsConv1D = Settings.Flag("fan_in_fan_out");
+        TiesWeights = Settings.Flag("ensure_weight_tying");
         HasLoraBias = Settings.Flag("lora_bias");
         Biases = Settings.Text("bias") switch
         {
@@ -63,6 +65,9 @@ internal sealed class PeftConfig
     /// <summary>What the file says of square matrices; it is unreliable for all others, whose shape tells.</summary>
     public bool IsConv1D { get; }
 
+    /// <summary>The update of a tied embedding is written for the head too.</summary>
+    public bool TiesWeights { get; }
+
     public bool HasLoraBias { get; }
 
     public TrainedBiases Biases { get; }
@@ -83,13 +88,13 @@ internal sealed class PeftConfig
     public ModuleScale ScaleOf(ModuleName module)
     {
         (long rank, string origin) = _rankPatterns.Find(module.Path) is { } entry
-            ? (entry.Value, $"rank_pattern '{DisplayText.Escape(entry.Key)}'")
+            ? (entry.Value, $"rank_pattern '{Printable.Text(entry.Key)}'")
             : (_rank, Settings.Json.ContainsKey("r") ? "'r'" : "the default of 'r'");
         double alpha = _alphaPatterns.Find(module.Path)?.Value ?? _alpha;
         if (rank <= 0)
         {
             throw new InvalidAdapterException(
-                $"'{Settings.Path}': module '{DisplayText.Escape(module.Path)}' has rank {rank} (from {origin}); expected a rank above 0",
+                $"{Printable.Text(Settings.Path)}: module '{Printable.Text(module.Path)}' has rank {rank} (from {origin}); expected a rank above 0",
                 Settings.Path, module.Path);
         }
 

@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -30,8 +31,8 @@ internal sealed class PeftFactors
 
             if (module._tensors.TryAdd(key.Role, key.Tensor)) continue;
             throw new InvalidAdapterException(
-                $"'{file}': '{DisplayText.Escape(module[key.Role]!.Name)}' and '{DisplayText.Escape(key.Tensor.Name)}' are the same factor of module "
-                + $"'{DisplayText.Escape(key.Module.Path)}'; expected one of them", file, key.Tensor.Name);
+                $"{Printable.Text(file)}: '{Printable.Text(module[key.Role]!.Name)}' and '{Printable.Text(key.Tensor.Name)}' are the same factor of module "
+                + $"'{Printable.Text(key.Module.Path)}'; expected one of them", file, key.Tensor.Name);
         }
 
         foreach (PeftFactors module in modules)
@@ -39,7 +40,7 @@ internal sealed class PeftFactors
             if ((module[PeftRole.LoraA] ?? module[PeftRole.LoraB]) is { } linear && (module[PeftRole.EmbeddingA] ?? module[PeftRole.EmbeddingB]) is not null)
             {
                 throw new InvalidAdapterException(
-                    $"'{file}': module '{DisplayText.Escape(module.Module.Path)}' has the factors of a linear layer and of an embedding; expected one kind",
+                    $"{Printable.Text(file)}: module '{Printable.Text(module.Module.Path)}' has the factors of a linear layer and of an embedding; expected one kind",
                     file, linear.Name);
             }
         }

@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -8,7 +9,7 @@ internal static class PeftIssues
     public static IEnumerable<AdapterIssue> Of(PeftConfig config, IReadOnlyList<PeftKey> keys, IReadOnlyList<PeftFactors> modules) =>
     [
         .. BaseModel(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
-        .. MissingTokens(config, keys), .. config.Targets.IssuesOf([.. modules.Select(module => module.Module.Path)]),
+        .. MissingTokens(config, keys), .. TiedFactors(config, modules), .. config.Targets.IssuesOf([.. modules.Select(module => module.Module.Path)]),
     ];
 
     private static IEnumerable<AdapterIssue> BaseModel(PeftConfig config)
@@ -36,7 +37,7 @@ internal static class PeftIssues
 
     private static IEnumerable<AdapterIssue> UnusedPatterns(PeftConfig config) => config.UnusedPatterns.Select(unused => new AdapterIssue(
         "pattern_matches_nothing", IssueSeverity.Warning,
-        $"{unused.Setting} '{DisplayText.Escape(unused.Pattern)}' decides for no module of the file", unused.Setting));
+        $"{unused.Setting} '{Printable.Text(unused.Pattern)}' decides for no module of the file", unused.Setting));
 
     private static IEnumerable<AdapterIssue> MissingBiases(PeftConfig config, IReadOnlyList<PeftFactors> modules)
     {
@@ -44,7 +45,7 @@ internal static class PeftIssues
         if (modules.FirstOrDefault(module => module[PeftRole.LoraB] is not null && module[PeftRole.LoraBias] is null) is { } without)
         {
             yield return new("missing_tensor", IssueSeverity.Warning,
-                $"'lora_bias' is set, but module '{DisplayText.Escape(without.Module.Path)}' has no lora_B.bias", without.Module.Path);
+                $"'lora_bias' is set, but module '{Printable.Text(without.Module.Path)}' has no lora_B.bias", without.Module.Path);
         }
     }
 
@@ -53,6 +54,17 @@ internal static class PeftIssues
         if (config.TokenRows.Setting is { } setting && !keys.Any(key => key.Role == PeftRole.TokenRows))
         {
             yield return new("missing_tensor", IssueSeverity.Warning, $"'{setting}' is set, but the file has no trained token rows", setting);
+        }
+    }
+
+    /// <summary>PEFT then trains one update and writes it twice, transposed for the head.</summary>
+    private static IEnumerable<AdapterIssue> TiedFactors(PeftConfig config, IReadOnlyList<PeftFactors> modules)
+    {
+        if (config.TiesWeights && modules.Any(module => module[PeftRole.EmbeddingA] is not null)
+            && modules.FirstOrDefault(module => module.Module.Leaf == "lm_head" && module[PeftRole.LoraA] is not null) is { } head)
+        {
+            yield return new("tied_factors", IssueSeverity.Warning,
+                "'ensure_weight_tying' is set: embedding and head carry the same update, which must be added once where the base ties them", head.Module.Path);
         }
     }
 }

@@ -1,3 +1,4 @@
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -5,10 +6,20 @@ namespace LoraKit.Formats.Layouts.Peft;
 /// <summary>All names of a file, taken apart and consistent: one adapter, no kind that is not read.</summary>
 internal static class PeftKeys
 {
-    /// <exception cref="InvalidAdapterException">The names carry two adapters' names.</exception>
+    // Names are taken apart at every dot; nothing real comes near this.
+    private const int LongestName = 1000;
+
+    /// <exception cref="InvalidAdapterException">A name is absurdly long, or the names carry two adapters' names.</exception>
     /// <exception cref="UnsupportedException">A tensor belongs to a method that is not read.</exception>
     public static IReadOnlyList<PeftKey> Parse(ITensorSource source)
     {
+        if (source.Tensors.FirstOrDefault(tensor => tensor.Name.Length > LongestName) is { } endless)
+        {
+            throw new InvalidAdapterException(
+                $"{Printable.Text(source.Path)}: tensor '{Printable.Text(endless.Name)}' has a name of more than {LongestName} characters",
+                source.Path, endless.Name);
+        }
+
         List<PeftKey> keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor))];
         string? adapterName = AdapterName(source, keys);
         if (adapterName is not (null or "default")) keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor, adapterName))];
@@ -16,7 +27,7 @@ internal static class PeftKeys
         if (keys.Find(key => key.Role == PeftRole.Refused) is { } refused)
         {
             throw new UnsupportedException(
-                $"'{source.Path}': module '{DisplayText.Escape(refused.Module.Path)}' uses {refused.Note}, which is not read yet",
+                $"{Printable.Text(source.Path)}: module '{Printable.Text(refused.Module.Path)}' uses {refused.Note}, which is not read yet",
                 source.Path, refused.Tensor.Name);
         }
 
@@ -36,9 +47,9 @@ internal static class PeftKeys
 
         if (names.Count > 1 || (some && !all && !names.Contains("default")))
         {
-            string listed = string.Join(", ", names.Order(StringComparer.Ordinal).Take(10).Select(name => $"'{DisplayText.Escape(name)}'"));
+            string listed = string.Join(", ", names.Order(StringComparer.Ordinal).Take(10).Select(name => $"'{Printable.Text(name)}'"));
             throw new InvalidAdapterException(
-                $"'{source.Path}': its tensors belong to several adapters ({listed}{(all ? "" : ", and one without a name")}); expected one", source.Path);
+                $"{Printable.Text(source.Path)}: its tensors belong to several adapters ({listed}{(all ? "" : ", and one without a name")}); expected one", source.Path);
         }
 
         return names.FirstOrDefault();

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -49,7 +50,7 @@ internal sealed class PeftTargets
         foreach (string ending in wanted.Except(matched).Order(StringComparer.Ordinal))
         {
             yield return new("target_matches_nothing", IssueSeverity.Warning,
-                $"{Setting} '{DisplayText.Escape(ending)}' matches no module of the file", Setting);
+                $"{Setting} '{Printable.Text(ending)}' matches no module of the file", Setting);
         }
     }
 
@@ -80,5 +81,5 @@ internal sealed class PeftTargets
     }
 
     private static AdapterIssue Untargeted(string module) => new("untargeted_module", IssueSeverity.Warning,
-        $"module '{DisplayText.Escape(module)}' has factors, but {Setting} does not name it: PEFT would silently leave it out", module);
+        $"module '{Printable.Text(module)}' has factors, but {Setting} does not name it: PEFT would silently leave it out", module);
 }
