@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
+using LoraKit.Tests;
 using LoraKit.Torch.Loading;
 using TorchSharp;
 
