@@ -8,16 +8,31 @@ public sealed class MilestoneProgressTests
     [Fact]
     public void SaysEachTenthOnce()
     {
-        string[] lines = Lines((progress, _) =>
+        string[] lines = Lines((progress, clock) =>
         {
             for (int i = 0; i <= 1000; i++)
             {
+                clock.Advance(TimeSpan.FromMilliseconds(20));
                 progress.Report(new OpProgress(i, 1000, "t"));
             }
         });
         Assert.Equal(10, lines.Length);
         Assert.StartsWith("merging: 10 % (100 B of 1.0 kB", lines[0]);
         Assert.StartsWith("merging: 100 % (1.0 kB of 1.0 kB", lines[^1]);
+    }
+
+    [Fact]
+    public void IsSilentWhereAllIsDoneAtOnce()
+    {
+        string[] lines = Lines((progress, clock) =>
+        {
+            for (int i = 0; i <= 1000; i++)
+            {
+                clock.Advance(TimeSpan.FromMicroseconds(900));
+                progress.Report(new OpProgress(i, 1000, "t"));
+            }
+        });
+        Assert.Empty(lines);
     }
 
     [Fact]
@@ -48,9 +63,11 @@ public sealed class MilestoneProgressTests
     [Fact]
     public void DoesNotGoBack()
     {
-        string[] lines = Lines((progress, _) =>
+        string[] lines = Lines((progress, clock) =>
         {
+            clock.Advance(TimeSpan.FromSeconds(2));
             progress.Report(new OpProgress(500, 1000, "t"));
+            clock.Advance(TimeSpan.FromSeconds(2));
             progress.Report(new OpProgress(400, 1000, "t"));
             progress.Report(new OpProgress(510, 1000, "t"));
         });

@@ -2,9 +2,10 @@ using LoraKit.Ops;
 
 namespace LoraKit.Tool.Render.Progress;
 
-/// <summary>Lines for a log: one per tenth of the way, and one after half a minute without.</summary>
+/// <summary>Lines for a log: one per tenth of the way but not more than one a second, and one after half a minute without.</summary>
 internal sealed class MilestoneProgress : IProgress<OpProgress>
 {
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly TextWriter _messages;
@@ -32,8 +33,8 @@ internal sealed class MilestoneProgress : IProgress<OpProgress>
             _lastBytes = value.BytesDone;
             long tenth = (long)(10.0 * value.BytesDone / value.BytesTotal);
             long now = _clock.GetTimestamp();
-            if (tenth <= _lastTenth && _clock.GetElapsedTime(_lastTime, now) < Patience) return;
-            (_lastTenth, _lastTime) = (Math.Max(tenth, _lastTenth), now);
+            if (_clock.GetElapsedTime(_lastTime, now) < (tenth > _lastTenth ? Pause : Patience)) return;
+            (_lastTenth, _lastTime) = (tenth, now);
             Write(value, _clock.GetElapsedTime(_start, now));
         }
     }
