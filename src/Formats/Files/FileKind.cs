@@ -85,10 +85,15 @@ public static class FileKinds
         _ => null,
     };
 
-    // A protocol opcode (0x80, 2 to 5). 0x0280 = 640 is also the length of a small safetensors header, but that has zeros after it.
-    private static bool IsPickle(ReadOnlySpan<byte> start) =>
-        start.Length >= 3 && start[0] == 0x80 && start[1] is >= 2 and <= 5
-        && (start.Length < 8 || BinaryPrimitives.ReadUInt64LittleEndian(start) > 0xFFFF_FFFF);
+    // A protocol opcode (0x80, 2 to 5). 0x0280 = 640 is also the length of a small safetensors header, but zeros follow it; from
+    // protocol 4 on a frame opcode and the frame's length follow.
+    private static bool IsPickle(ReadOnlySpan<byte> start)
+    {
+        if (start.Length < 3 || start[0] != 0x80 || start[1] is < 2 or > 5) return false;
+        if (start.Length < 8) return true;
+        if (start.Length >= 11 && start[2] == 0x95) return BinaryPrimitives.ReadUInt64LittleEndian(start[3..]) < 1UL << 40;
+        return BinaryPrimitives.ReadUInt64LittleEndian(start) > uint.MaxValue;
+    }
 
     private static FileKind DetectText(ReadOnlySpan<byte> start)
     {

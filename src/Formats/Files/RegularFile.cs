@@ -10,30 +10,39 @@ internal static class RegularFile
     /// <exception cref="InvalidFileException">It is a folder, a pipe, a device or empty, or it may not be read.</exception>
     public static SafeFileHandle OpenRead(string path)
     {
-        string shown = Printable.Text(path);
         try
         {
-            FileSystemInfo target = File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path);
-            if (Directory.Exists(target.FullName)) throw new InvalidFileException($"{shown}: is a folder, a file was expected", path);
-            FileInfo file = new(target.FullName);
-            if (!file.Exists) throw NotFound(shown, path, target.FullName);
+            switch (FileNatures.Of(path))
+            {
+                case FileNature.Missing:
+                    throw NotFound(path);
+                case FileNature.Folder:
+                    throw Invalid(path, "is a folder, a file was expected");
+                case FileNature.Special:
+                    throw Invalid(path, "is a pipe, a socket or a device, a regular file was expected");
+            }
 
-            // Pipes, devices and the like have no length. Opening a pipe would wait for its writer.
-            if (file.Length == 0)
-                throw new InvalidFileException($"{shown}: the file is empty (0 bytes), or is a pipe or a device; a regular file was expected", path);
+            // Where the system does not tell natures apart, pipes and devices have no length either. Opening a pipe would wait for its writer.
+            FileSystemInfo target = File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path);
+            if (new FileInfo(target.FullName).Length == 0) throw Invalid(path, FileKind.Empty.Explain()!);
             return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new InputNotFoundException($"{shown}: no such file", path, e);
+            throw NotFound(path, e);
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            throw new InvalidFileException($"{shown}: cannot be opened: {Printable.Text(e.Message)}", path, cause: e);
+            throw Invalid(path, $"cannot be opened: {Printable.Text(e.Message)}", e);
         }
     }
 
-    private static InputNotFoundException NotFound(string shown, string path, string target) => new(
-        target == Path.GetFullPath(path) ? $"{shown}: no such file" : $"{shown}: no such file: the link leads to {Printable.Text(target)}, which is not there",
-        path);
+    private static InputNotFoundException NotFound(string path, Exception? cause = null)
+    {
+        string link = new FileInfo(path).LinkTarget is { } target ? $": the link leads to {Printable.Text(target)}, which is not there" : string.Empty;
+        return new($"{Printable.Text(path)}: no such file{link}", path, cause);
+    }
+
+    private static InvalidFileException Invalid(string path, string what, Exception? cause = null) =>
+        new($"{Printable.Text(path)}: {what}", path, cause: cause);
 }
