@@ -27,6 +27,14 @@ internal static partial class NativeFiles
         if (rename(from, to) != 0) throw LastError($"cannot rename to {to}");
     }
 
+    /// <summary>Makes a file's bytes durable. On Linux by fsync itself: what .NET has for it keeps an input/output error to itself.</summary>
+    /// <exception cref="IOException">The disk failed.</exception>
+    public static void FlushFile(SafeFileHandle file)
+    {
+        if (!OperatingSystem.IsLinux()) RandomAccess.FlushToDisk(file);
+        else if (fsync(file) != 0) throw LastError("fsync failed");
+    }
+
     /// <summary>Makes the names in a folder durable.</summary>
     /// <exception cref="IOException">The disk failed.</exception>
     public static void FlushFolder(string path)

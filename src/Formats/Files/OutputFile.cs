@@ -132,7 +132,7 @@ public sealed class OutputFile
 
         try
         {
-            if (_flush) RandomAccess.FlushToDisk(_handle);
+            if (_flush) NativeFiles.FlushFile(_handle);
             Close();
         }
         catch (Exception e) when (OutputErrors.IsRefusal(e))
