@@ -1,1 +1,4 @@
-return 0;
+using LoraKit.Tool;
+
+using ToolEnvironment environment = ToolEnvironment.OfProcess();
+return LoraTool.Run(args, environment);

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
-using TorchSharp;
 using LoraKit.Torch.Loading;
+using TorchSharp;
 
 namespace LoraKit.Torch;
 

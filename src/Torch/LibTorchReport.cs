@@ -24,6 +24,9 @@ public sealed record LibTorchReport
     /// <summary>The version that TorchSharp was built for.</summary>
     public string ExpectedVersion { get; init; } = TorchVersions.LibTorch;
 
+    /// <summary>Whether it is another version than TorchSharp was built for: all that TorchSharp calls is there, but its layout may differ.</summary>
+    public bool VersionDiffers => Loaded && Version != ExpectedVersion;
+
     /// <summary>The version of TorchSharp.</summary>
     public string TorchSharpVersion { get; init; } = TorchVersions.TorchSharp;
 
@@ -36,7 +39,7 @@ public sealed record LibTorchReport
     /// </summary>
     public bool Mended { get; init; }
 
-    /// <summary>Threads that libtorch uses within one operation on the CPU; null where it is not loaded.</summary>
+    /// <summary>How many threads libtorch is set to use within one operation on the CPU now; null where it is not loaded.</summary>
     public int? Threads { get; init; }
 
     /// <summary>Whether libtorch can compute on CUDA.</summary>

@@ -77,6 +77,12 @@ public sealed unsafe class TorchCompute : ICompute
     {
         TorchProduct factors = Checked(tile, product, firstRow);
         if (tile.Rows == 0 || tile.Columns == 0) return;
+        if (factors.Rank == 0 && tile.SourceType == tile.DestinationType)
+        {
+            tile.Source.CopyTo(tile.Destination);
+            return;
+        }
+
         int step = Math.Max(1, _blockElements / tile.Columns);
         try
         {
@@ -105,9 +111,11 @@ public sealed unsafe class TorchCompute : ICompute
         // Scopes belong to a thread; whatever libtorch allocates below is freed when this one ends.
         using IDisposable scope = torch.NewDisposeScope();
         long start = (long)row * tile.Columns;
-        torch.ScalarType sumType = factors.IsDouble || tile.SourceType == DType.F64 ? torch.ScalarType.Float64 : torch.ScalarType.Float32;
-        torch.Tensor sum = factors.Delta(firstRow + row, rows).to_type(sumType);
-        sum.add_(_elements.Load(source + (start * tile.SourceType.Bytes()), tile.SourceType, rows, tile.Columns, sumType));
+        bool wide = factors.IsDouble || tile.SourceType == DType.F64 || tile.DestinationType == DType.F64;
+        torch.ScalarType sumType = wide ? torch.ScalarType.Float64 : torch.ScalarType.Float32;
+        torch.Tensor stored = _elements.Load(source + (start * tile.SourceType.Bytes()), tile.SourceType, rows, tile.Columns, sumType);
+        // An empty sum changes nothing, not even the sign of a zero.
+        torch.Tensor sum = factors.Rank == 0 ? stored.to_type(sumType) : factors.Delta(firstRow + row, rows).to_type(sumType).add_(stored);
         _elements.Store(sum, destination + (start * tile.DestinationType.Bytes()), tile.DestinationType);
     }
 
@@ -128,6 +136,7 @@ public sealed unsafe class TorchCompute : ICompute
     private TorchProduct Checked(Tile tile, IPreparedProduct product, long firstRow)
     {
         if (product is not TorchProduct factors || factors.Owner != this) throw new ArgumentException($"prepared by another compute than {Name}", nameof(product));
+        ObjectDisposedException.ThrowIf(factors.IsDisposed, factors);
         ArgumentOutOfRangeException.ThrowIfNotEqual(tile.Columns, factors.Columns, nameof(tile));
         ArgumentOutOfRangeException.ThrowIfNegative(tile.Rows, nameof(tile));
         ArgumentOutOfRangeException.ThrowIfNegative(firstRow);

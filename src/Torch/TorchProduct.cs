@@ -26,6 +26,8 @@ internal sealed class TorchProduct : IPreparedProduct
 
     public bool IsDouble { get; }
 
+    public bool IsDisposed => _left.IsInvalid;
+
     /// <summary>Rows [first, first + count) of Left · Right, summed from zero; belongs to the current dispose scope.</summary>
     public torch.Tensor Delta(long first, long count) => _left.narrow(0, first, count).mm(_right);
 

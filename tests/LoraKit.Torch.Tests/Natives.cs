@@ -5,9 +5,12 @@ namespace LoraKit.Torch.Tests;
 /// <summary>Native files that tests read or link to.</summary>
 internal static class Natives
 {
-    /// <summary>TorchSharp's library for Linux, as its package has it; beside the tests on every system.</summary>
-    public static string LinuxTorchSharpLibrary { get; } =
-        Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", "libLibTorchSharp.so");
+    /// <summary>TorchSharp's library for Linux, as its package has it: beside the tests on every system, and flat in a publish for Linux.</summary>
+    public static string LinuxTorchSharpLibrary { get; } = new[]
+    {
+        Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", "libLibTorchSharp.so"),
+        Path.Combine(AppContext.BaseDirectory, "libLibTorchSharp.so"),
+    }.First(File.Exists);
 
     /// <summary>The libtorch that was restored for the tests.</summary>
     public static string LibTorchDirectory { get; } = Path.Combine(

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
+using LoraKit.Tests;
 using LoraKit.Torch.Loading;
 using TorchSharp;
 
@@ -103,6 +104,33 @@ public class TorchComputeTests
             prepared, 0);
 
         Assert.Equal(expected, destination[1..]);
+    }
+
+    [Theory, MemberData(nameof(Devices))]
+    public void An_empty_sum_keeps_every_bit(string device)
+    {
+        using TorchCompute compute = Create(device);
+        using IPreparedProduct prepared = compute.Prepare(new LowRankProduct(1, 4, 0, Array.Empty<float>(), []));
+        ushort[] source = [0x8000, 0x7FC1, 0xFF80, 0x0001];
+        ushort[] same = new ushort[4];
+        float[] wider = new float[4];
+
+        compute.AddProduct(Tile(MemoryMarshal.AsBytes(same.AsSpan()), DType.BF16), prepared, 0);
+        compute.AddProduct(Tile(MemoryMarshal.AsBytes(wider.AsSpan()), DType.F32), prepared, 0);
+
+        Assert.Equal(source, same);
+        Assert.Equal([-0f, float.NaN, float.NegativeInfinity, BitConverter.UInt32BitsToSingle(0x10000)], wider);
+        Assert.True(float.IsNegative(wider[0]));
+
+        Tile Tile(Span<byte> destination, DType type) => new()
+        {
+            Source = MemoryMarshal.AsBytes(source.AsSpan()),
+            SourceType = DType.BF16,
+            Destination = destination,
+            DestinationType = type,
+            Rows = 1,
+            Columns = 4,
+        };
     }
 
     [Theory, MemberData(nameof(Devices))]
@@ -211,6 +239,8 @@ public class TorchComputeTests
         Assert.Throws<ArgumentOutOfRangeException>(() => compute.AddProduct(Tile(5, 4), prepared, 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => compute.AddProduct(Tile(3, 5), prepared, 0));
         Assert.Throws<ArgumentException>(() => compute.AddProduct(Tile(4, 5, DType.I32), prepared, 0));
+        prepared.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => compute.AddProduct(Tile(4, 5), prepared, 0));
 
         Tile Tile(int rows, int columns, DType type = DType.F32) => new()
         {

@@ -1,3 +1,4 @@
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
@@ -25,14 +26,16 @@ public abstract class AdapterDelta
         if (!tensor.DType.IsMergeable())
         {
             throw new InvalidAdapterException(
-                $"module '{target.Module}': tensor '{tensor.Name}' is stored as {tensor.DType.FileName()}; expected a float type (F32, BF16, F16, …)",
+                $"module '{Printable.Text(target.Module.Path)}': tensor '{Printable.Text(tensor.Name)}' is stored as "
+                + $"{tensor.DType.FileName()}; expected a float type (F32, BF16, F16, …)",
                 tensor.File, tensor.Name);
         }
 
         if (tensor.Shape.ElementCount == 0)
         {
             throw new InvalidAdapterException(
-                $"module '{target.Module}': tensor '{tensor.Name}' of shape {tensor.Shape} is empty", tensor.File, tensor.Name);
+                $"module '{Printable.Text(target.Module.Path)}': tensor '{Printable.Text(tensor.Name)}' of shape {tensor.Shape} is "
+                + "empty", tensor.File, tensor.Name);
         }
     }
 }

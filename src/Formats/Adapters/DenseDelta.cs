@@ -1,3 +1,4 @@
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
@@ -17,7 +18,8 @@ public sealed class DenseDelta : AdapterDelta
         if (!double.IsFinite(scale))
         {
             throw new InvalidAdapterException(
-                $"module '{target.Module}': the scale of '{target.Parameter}' is {scale}; expected a finite number", values.File, values.Name);
+                $"module '{Printable.Text(target.Module.Path)}': the scale of '{Printable.Text(target.Parameter)}' is {scale}; "
+                + "expected a finite number", values.File, values.Name);
         }
 
         Values = values;

@@ -1,3 +1,4 @@
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
@@ -41,7 +42,8 @@ public sealed record Replacement
         if (given != rows.Count)
         {
             throw new InvalidAdapterException(
-                $"'{target}': tensor '{values.Name}' {values.Shape} has {given} rows, but {rows.Count} row indices are given",
+                $"'{Printable.Text(target.Path)}': tensor '{Printable.Text(values.Name)}' {values.Shape} has {given} rows, but "
+                + $"{rows.Count} row indices are given",
                 values.File, values.Name);
         }
 
@@ -51,7 +53,8 @@ public sealed record Replacement
             if (row < 0 || !seen.Add(row))
             {
                 throw new InvalidAdapterException(
-                    $"'{target}': row index {row} is {(row < 0 ? "negative" : "given twice")}; expected distinct indices from 0 on",
+                    $"'{Printable.Text(target.Path)}': row index {row} is {(row < 0 ? "negative" : "given twice")}; expected distinct "
+                    + "indices from 0 on",
                     values.File, values.Name);
             }
         }

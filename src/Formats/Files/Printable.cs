@@ -14,7 +14,7 @@ public static class Printable
 
     /// <summary>
     /// The text on one line. Control, format (bidirectional overrides among them), surrogate, private and unassigned characters and
-    /// separators other than the space become <c>\u{…}</c>, a backslash becomes <c>\\</c>.
+    /// separators other than the space become <c>\u{…}</c>.
     /// </summary>
     /// <param name="text">Anything, however hostile.</param>
     /// <param name="maxLength">How many UTF-16 units of it to show at most.</param>
@@ -27,7 +27,6 @@ public static class Printable
         {
             bool valid = Rune.TryGetRuneAt(text, i, out Rune rune);
             if (!valid) Escape(line, text[i]);
-            else if (rune.Value == '\\') line.Append(@"\\");
             else if (IsSafe(rune)) line.Append(text, i, rune.Utf16SequenceLength);
             else Escape(line, rune.Value);
             i += valid ? rune.Utf16SequenceLength : 1;

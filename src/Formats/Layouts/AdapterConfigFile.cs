@@ -2,6 +2,8 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
+using Microsoft.Win32.SafeHandles;
 
 namespace LoraKit.Formats.Layouts;
 
@@ -14,23 +16,22 @@ internal static class AdapterConfigFile
     private const int MaxDepth = 64;
 
     /// <exception cref="InvalidAdapterException">It is too large, no JSON object, or names a setting twice.</exception>
+    /// <exception cref="InvalidFileException">It is no regular file, or cannot be read.</exception>
     public static AdapterConfig Read(string path)
     {
-        byte[] bytes;
-        try
+        using SafeFileHandle file = RegularFile.OpenRead(path);
+        long length = RandomAccess.GetLength(file);
+        if (length > MaxBytes)
         {
-            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            if (file.Length > MaxBytes)
-            {
-                throw new InvalidAdapterException($"'{path}' is {file.Length} bytes; a configuration has at most {MaxBytes}", path);
-            }
-
-            bytes = new byte[file.Length];
-            file.ReadExactly(bytes);
+            throw new InvalidAdapterException($"{Printable.Text(path)}: is {length} bytes; a configuration has at most {MaxBytes}", path);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+
+        byte[] bytes = new byte[length];
+        for (int done = 0; done < bytes.Length;)
         {
-            throw new InvalidFileException($"'{path}' cannot be read: {error.Message}", path, cause: error);
+            int read = RandomAccess.Read(file, bytes.AsSpan(done), done);
+            if (read == 0) throw new InvalidFileException($"{Printable.Text(path)}: became shorter while it was read", path);
+            done += read;
         }
 
         return Parse(bytes, path);
@@ -46,17 +47,18 @@ internal static class AdapterConfigFile
             RefuseDuplicates(json, path);
             return JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth }) is JsonObject root
                 ? new AdapterConfig(root)
-                : throw new InvalidAdapterException($"'{path}' holds no JSON object", path);
+                : throw new InvalidAdapterException($"{Printable.Text(path)}: holds no JSON object", path);
         }
         catch (JsonException invalid)
         {
             throw new InvalidAdapterException(
-                $"'{path}' is no valid JSON (line {invalid.LineNumber + 1}, byte {invalid.BytePositionInLine + 1})", path, cause: invalid);
+                $"{Printable.Text(path)}: is no valid JSON (line {invalid.LineNumber + 1}, byte "
+                + $"{invalid.BytePositionInLine + 1})", path, cause: invalid);
         }
         catch (InvalidOperationException invalid)
         {
             // A string whose escapes make no text (half a surrogate pair).
-            throw new InvalidAdapterException($"'{path}' holds a string that is no valid text", path, cause: invalid);
+            throw new InvalidAdapterException($"{Printable.Text(path)}: holds a string that is no valid text", path, cause: invalid);
         }
     }
 
@@ -80,7 +82,7 @@ internal static class AdapterConfigFile
                     current = open.Peek().Prefix + name;
                     if (!open.Peek().Names.Add(name))
                     {
-                        throw new InvalidAdapterException($"'{path}': '{DisplayText.Escape(current)}' is there twice", path);
+                        throw new InvalidAdapterException($"{Printable.Text(path)}: '{Printable.Text(current)}' is there twice", path);
                     }
 
                     break;

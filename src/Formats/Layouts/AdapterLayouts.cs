@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Peft;
 using LoraKit.Formats.Safetensors;
 
@@ -44,15 +45,19 @@ public static class AdapterLayouts
             if (fitting.Length > 1)
             {
                 throw new InvalidAdapterException(
-                    $"'{source.Path}' fits several layouts: {string.Join(", ", fitting.Select(layout => layout.Name))}; expected one", source.Path);
+                    $"{Printable.Text(source.Path)}: fits several layouts: "
+                    + $"{string.Join(", ", fitting.Select(layout => layout.Name))}; expected one", source.Path);
             }
         }
 
-        string example = source.Tensors.Tensors.Count == 0 ? "it holds no tensors" : $"its first key is '{DisplayText.Escape(source.Tensors.Tensors[0].Name)}'";
+        string example = source.Tensors.Tensors.Count == 0 ? "it holds no tensors" : $"its first key is "
+            + $"'{Printable.Text(source.Tensors.Tensors[0].Name)}'";
         throw new UnsupportedException(
             ForeignKeys.Describe(source.Tensors) is { } whose
-                ? $"'{source.Path}': its keys look like {whose}, a layout that is not read yet (read: {string.Join(", ", layouts.Select(layout => layout.Name))})"
-                : $"'{source.Path}' is no adapter of a layout that is read ({string.Join(", ", layouts.Select(layout => layout.Name))}): {example}",
+                ? $"{Printable.Text(source.Path)}: its keys look like {whose}, a layout that is not read yet (read: "
+                    + $"{string.Join(", ", layouts.Select(layout => layout.Name))})"
+                : $"{Printable.Text(source.Path)}: is no adapter of a layout that is read "
+                    + $"({string.Join(", ", layouts.Select(layout => layout.Name))}): {example}",
             source.Path);
     }
 }

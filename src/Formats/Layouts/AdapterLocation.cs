@@ -1,3 +1,5 @@
+using LoraKit.Formats.Files;
+
 namespace LoraKit.Formats.Layouts;
 
 /// <summary>The files of an adapter, found from what the user named.</summary>
@@ -18,7 +20,8 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
     public static AdapterLocation Find(string path)
     {
         if (Directory.Exists(path)) return InFolder(path);
-        if (!File.Exists(path)) throw new InputNotFoundException($"'{path}' does not exist; expected an adapter's folder or tensor file", path);
+        if (!File.Exists(path)) throw new InputNotFoundException(
+            $"{Printable.Text(path)}: does not exist; expected an adapter's folder or tensor file", path);
 
         string folder = Path.GetDirectoryName(path) is { Length: > 0 } parent ? parent : ".";
         if (Path.GetFileName(path) == AdapterConfigFile.Name) return InFolder(folder);
@@ -36,23 +39,25 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
         if (File.Exists(tensors))
         {
             return hasConfig ? new AdapterLocation(tensors, config) : throw new InvalidAdapterException(
-                $"'{folder}' has {Tensors} but no {AdapterConfigFile.Name}: rank and alpha cannot be known", folder);
+                $"{Printable.Text(folder)}: has {Tensors} but no {AdapterConfigFile.Name}: rank and alpha cannot be known", folder);
         }
 
         if (File.Exists(pickle)) throw PickleOnly(pickle);
         string others = Others(folder);
         if (hasConfig)
         {
-            throw new InvalidAdapterException($"'{folder}' has {AdapterConfigFile.Name} but no {Tensors}{others}", folder);
+            throw new InvalidAdapterException($"{Printable.Text(folder)}: has {AdapterConfigFile.Name} but no {Tensors}{others}", folder);
         }
 
         string[] inside = Subfolders(folder);
-        string where = inside.Length == 0 ? "" : $"; its subfolders with an adapter: {string.Join(", ", inside.Select(DisplayText.Escape))}: name one of them";
-        throw new InputNotFoundException($"'{folder}' has neither {AdapterConfigFile.Name} nor {Tensors}{where}{others}", folder);
+        string where = inside.Length == 0 ? "" : $"; its subfolders with an adapter: "
+            + $"{string.Join(", ", inside.Select(name => Printable.Text(name)))}: name one of them";
+        throw new InputNotFoundException(
+            $"{Printable.Text(folder)}: has neither {AdapterConfigFile.Name} nor {Tensors}{where}{others}", folder);
     }
 
     private static UnsupportedException PickleOnly(string path) => new(
-        $"'{path}' is a pickle, which is not read yet; save the adapter as {Tensors}", path);
+        $"{Printable.Text(path)}: is a pickle, which is not read yet; save the adapter as {Tensors}", path);
 
     private static string[] Subfolders(string folder) => List(() => Directory.EnumerateDirectories(folder)
         .Where(inside => File.Exists(Path.Combine(inside, AdapterConfigFile.Name))
@@ -61,7 +66,8 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
     private static string Others(string folder)
     {
         string[] files = List(() => Directory.EnumerateFiles(folder, "*.safetensors"));
-        return files.Length == 0 ? "" : $"; to read {string.Join(" or ", files.Select(DisplayText.Escape))}, name the file itself";
+        return files.Length == 0 ? "" : $"; to read {string.Join(" or ", files.Select(name => Printable.Text(name)))}, name the file "
+            + "itself";
     }
 
     private static string[] List(Func<IEnumerable<string>> entries)

@@ -1,5 +1,8 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts;
 
@@ -59,18 +62,21 @@ internal sealed record JsonSettings(JsonObject Json, string Path)
     };
 
     public long AsWholeNumber(string name, JsonNode? value) =>
-        value is JsonValue number && number.GetValueKind() == JsonValueKind.Number && number.TryGetValue(out long whole)
+        IsNumber(value) && long.TryParse(value.ToJsonString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole)
             ? whole
             : throw Wrong(name, value, "a whole number");
 
     public double AsNumber(string name, JsonNode? value) =>
-        value is JsonValue number && number.GetValueKind() == JsonValueKind.Number
-            && number.TryGetValue(out double real) && double.IsFinite(real)
+        IsNumber(value) && double.TryParse(value.ToJsonString(), NumberStyles.Float, CultureInfo.InvariantCulture, out double real)
+            && double.IsFinite(real)
             ? real
             : throw Wrong(name, value, "a finite number");
 
     public InvalidAdapterException Wrong(string name, JsonNode? value, string expected) => new(
-        $"'{Path}': '{DisplayText.Escape(name)}' is {DisplayText.Escape(value?.ToJsonString() ?? "null")}; expected {expected}", Path);
+        $"{Printable.Text(Path)}: '{Printable.Text(name)}' is {Printable.Text(value?.ToJsonString() ?? "null")}; expected "
+        + $"{expected}", Path);
+
+    private static bool IsNumber([NotNullWhen(true)] JsonNode? value) => value?.GetValueKind() == JsonValueKind.Number;
 
     private string AsText(string name, JsonNode? value) =>
         value is JsonValue text && text.GetValueKind() == JsonValueKind.String ? text.GetValue<string>() : throw Wrong(name, value, "a string");

@@ -1,3 +1,4 @@
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts;
@@ -26,10 +27,11 @@ internal sealed class KeyLedger(ITensorSource source)
         List<TensorInfo> left = [.. source.Tensors.Where(tensor => !_claimed.Contains(tensor.Name))];
         if (left.Count == 0) return;
         IEnumerable<string> lines = left.Take(MostListed).Select(tensor =>
-            $"'{DisplayText.Escape(tensor.Name)}' {tensor.Shape}" + (_notes.TryGetValue(tensor.Name, out string? why) ? $" ({why})" : ""));
+            $"'{Printable.Text(tensor.Name)}' {tensor.Shape}" + (_notes.TryGetValue(tensor.Name, out string? why) ? $" ({why})" : ""));
         string more = left.Count > MostListed ? $" and {left.Count - MostListed} more" : "";
         throw new InvalidAdapterException(
-            $"'{source.Path}': {left.Count} of {source.Tensors.Count} tensors have no place in the adapter: {string.Join(", ", lines)}{more}",
+            $"{Printable.Text(source.Path)}: {left.Count} of {source.Tensors.Count} tensors have no place in the adapter: "
+            + $"{string.Join(", ", lines)}{more}",
             source.Path, left[0].Name);
     }
 }

@@ -11,6 +11,9 @@ namespace LoraKit.Formats.Safetensors;
 /// </summary>
 internal static class HeaderJson
 {
+    private static readonly SearchValues<char> Escaped =
+        SearchValues.Create(['"', '\\', .. Enumerable.Range(0, 0x20).Select(unit => (char)unit)]);
+
     /// <summary>Appends the whole object.</summary>
     /// <param name="target">Where to.</param>
     /// <param name="metadata">The metadata; null writes none, an empty map writes an empty object.</param>
@@ -95,39 +98,27 @@ internal static class HeaderJson
 
     private static void WriteUtf8(IBufferWriter<byte> target, ReadOnlySpan<char> text) => Encoding.UTF8.GetBytes(text, target);
 
-    private static readonly SearchValues<char> Escaped =
-        SearchValues.Create(['"', '\\', .. Enumerable.Range(0, 0x20).Select(unit => (char)unit)]);
-
-    private static void WriteEscape(IBufferWriter<byte> target, char c)
+    private static void WriteEscape(IBufferWriter<byte> target, char unit)
     {
-        switch (c)
+        ReadOnlySpan<byte> ofItsOwn = unit switch
         {
-            case '"':
-                target.Write("\\\""u8);
-                break;
-            case '\\':
-                target.Write("\\\\"u8);
-                break;
-            case '\b':
-                target.Write("\\b"u8);
-                break;
-            case '\f':
-                target.Write("\\f"u8);
-                break;
-            case '\n':
-                target.Write("\\n"u8);
-                break;
-            case '\r':
-                target.Write("\\r"u8);
-                break;
-            case '\t':
-                target.Write("\\t"u8);
-                break;
-            default:
-                target.Write("\\u00"u8);
-                Utf8Formatter.TryFormat((byte)c, target.GetSpan(2), out int written, new StandardFormat('x', 2));
-                target.Advance(written);
-                break;
-        }
+            '"' => "\\\""u8,
+            '\\' => "\\\\"u8,
+            '\b' => "\\b"u8,
+            '\f' => "\\f"u8,
+            '\n' => "\\n"u8,
+            '\r' => "\\r"u8,
+            '\t' => "\\t"u8,
+            _ => [],
+        };
+        if (ofItsOwn.IsEmpty) WriteHex(target, (byte)unit);
+        else target.Write(ofItsOwn);
+    }
+
+    private static void WriteHex(IBufferWriter<byte> target, byte value)
+    {
+        target.Write("\\u00"u8);
+        Utf8Formatter.TryFormat(value, target.GetSpan(2), out int written, new StandardFormat('x', 2));
+        target.Advance(written);
     }
 }

@@ -15,6 +15,9 @@ internal sealed record ParsedHeader(List<HeaderEntry> Entries, Dictionary<string
 /// </summary>
 internal ref struct HeaderParser(HeaderBytes bytes, SafetensorsMode mode)
 {
+    // The longest name of an element type with every character escaped takes 66 bytes.
+    private const int MaxDTypeText = 128;
+
     private readonly ShapePool _shapes = new();
     private readonly List<HeaderEntry> _entries = [];
     private HeaderTokens _tokens = new(bytes);
@@ -146,13 +149,21 @@ internal ref struct HeaderParser(HeaderBytes bytes, SafetensorsMode mode)
 
     private void ReadDType(string name)
     {
-        if (_tokens.Type != JsonTokenType.String) throw Fault(name, $"'dtype' must be a string, found {Found()}");
+        // The reference's reader also takes the long form of an enum value: {"F32":null}.
+        bool isLongForm = mode == SafetensorsMode.Reference && _tokens.Type == JsonTokenType.StartObject;
+        if (isLongForm) _tokens.Require();
+        if (_tokens.Type != (isLongForm ? JsonTokenType.PropertyName : JsonTokenType.String))
+            throw Fault(name, $"'dtype' must be a string, found {Found()}");
 
-        // Every escape is longer than what it stands for, \uXXXX by a factor of six.
-        Span<byte> text = stackalloc byte[128];
+        Span<byte> text = stackalloc byte[MaxDTypeText];
         if (!_tokens.TryCopyText(text, out int length) || !DTypes.TryParse(text[..length], out DType dtype))
-            throw Fault(name, $"'dtype' is '{Printable.Text(_tokens.Text())}', which is none of the 22 known element types");
+            throw Fault(name, $"'dtype' is '{Printable.Text(_tokens.Text())}', which is none of the {DTypes.All.Count} known element types");
         _tensor.DType = dtype;
+        if (!isLongForm) return;
+        _tokens.Require();
+        bool isNull = _tokens.Type == JsonTokenType.Null;
+        _tokens.Require();
+        if (!isNull || _tokens.Type != JsonTokenType.EndObject) throw Fault(name, "'dtype' as an object must have one key whose value is null");
     }
 
     private void ReadShape(string name)

@@ -33,15 +33,17 @@ internal static class HeaderPlan
         return entries;
     }
 
-    /// <summary>Metadata whose every string can be written as UTF-8.</summary>
+    /// <summary>A copy of the metadata, every string of which can be written as UTF-8.</summary>
     /// <exception cref="ArgumentException">A string has a lone surrogate.</exception>
-    public static void CheckMetadata(IReadOnlyDictionary<string, string> metadata)
+    public static Dictionary<string, string> Metadata(IReadOnlyDictionary<string, string> metadata)
     {
         foreach ((string key, string value) in metadata)
         {
             if (!IsWellFormed(key) || !IsWellFormed(value))
                 throw new ArgumentException($"metadata '{Printable.Text(key)}' has a lone surrogate, which UTF-8 cannot hold");
         }
+
+        return new(metadata, StringComparer.Ordinal);
     }
 
     private static void CheckName(string name)

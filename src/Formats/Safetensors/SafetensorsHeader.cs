@@ -26,6 +26,7 @@ public sealed class SafetensorsHeader
     public const long MaxLength = 100_000_000;
 
     private const int PrefixLength = 8;
+    private const int Alignment = 8;
     private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();
 
     private readonly TensorInfo[] _tensors;
@@ -89,14 +90,14 @@ public sealed class SafetensorsHeader
     public static SafetensorsHeader Plan(
         IEnumerable<(string Name, DType DType, TensorShape Shape)> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
-        if (metadata is not null) HeaderPlan.CheckMetadata(metadata);
+        metadata = metadata is null ? null : HeaderPlan.Metadata(metadata);
         HeaderEntry[] entries = HeaderPlan.Layout(tensors);
         ulong dataLength = entries.Length == 0 ? 0 : entries[^1].End;
         if (HeaderLayout.Check(entries, dataLength) is { } fault) throw new ArgumentException(fault.Message);
 
-        ArrayBufferWriter<byte> json = new();
+        ByteCounter json = new();
         HeaderJson.Write(json, metadata, entries.Select(entry => Place(entry, 0)), 0);
-        long length = (json.WrittenCount + 7L) & ~7L;
+        long length = (json.Count + Alignment - 1) / Alignment * Alignment;
         if (length > MaxLength) throw new ArgumentException($"the header would be {length} bytes long, more than the {MaxLength} allowed");
         if (dataLength > (ulong)(long.MaxValue - PrefixLength - length)) throw new ArgumentException("the file would be longer than 2^63 bytes");
         return new(Place(entries, PrefixLength + length), Positions(entries), metadata, PrefixLength + length);
@@ -111,7 +112,7 @@ public sealed class SafetensorsHeader
     /// </exception>
     public byte[] ToBytes()
     {
-        ArrayBufferWriter<byte> json = new();
+        ArrayBufferWriter<byte> json = new((int)DataOffset);
         HeaderJson.Write(json, _metadata, _tensors, DataOffset);
         if (json.WrittenCount > DataOffset - PrefixLength)
             throw new InvalidOperationException($"the header takes {json.WrittenCount} bytes, but {DataOffset - PrefixLength} are there before the data");

@@ -23,14 +23,7 @@ internal readonly unsafe struct FinishSingles<TLanes, TSingles, TBits, TSource, 
 
         // Rounding to a single moves a total at most onto a tie of the narrower type, never across it. Only there does the part that
         // the addition lost decide, so only there is it computed.
-        if (TDestination.Size < sizeof(float) && TLanes.Any(TDestination.MayTie<TLanes, TSingles, TBits>(total)))
-        {
-            StoreExact(sums, addend, destination);
-        }
-        else
-        {
-            TDestination.Encode<TLanes, TSingles, TBits>(total, destination);
-        }
+        if (!TDestination.TryEncodeCommon<TLanes, TSingles, TBits>(total, destination)) StoreExact(sums, addend, destination);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

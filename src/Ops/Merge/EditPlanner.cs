@@ -17,7 +17,7 @@ internal sealed class EditPlanner(Checkpoint @base)
     private readonly List<string> _misses = [];
     private readonly List<string> _conflicts = [];
     private readonly List<string> _warnings = [];
-    private readonly HashSet<string> _tiedUpdates = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Adapter, string Tensor), (AdapterDelta Delta, bool Tied)> _tiedUpdates = [];
 
     /// <summary>Edits by the name of the output tensor.</summary>
     public IReadOnlyDictionary<string, TensorEdit> Edits => _edits;
@@ -48,7 +48,16 @@ internal sealed class EditPlanner(Checkpoint @base)
 
         foreach (Replacement replacement in adapter.Replacements)
         {
-            if (targets[replacement.Target].Tensor is { } tensor) Replace(adapter, input, replacement, tensor, targets[replacement.Target].TiedTo);
+            if (targets[replacement.Target] is not { Tensor: { } tensor } target) continue;
+            bool tied = target.TiedTo;
+            if (tied && adapter.Replacements.FirstOrDefault(r => r.Rows is null && targets[r.Target] is { TiedTo: false } t && t.Tensor == tensor) is { } partner
+                && SameValues.Are(partner.Values, replacement.Values))
+            {
+                _warnings.Add($"{replacement.Target} and {partner.Target} are one tensor in the base and get the same values: they stay one");
+                continue;
+            }
+
+            Replace(adapter, input, replacement, tensor, tied);
         }
 
         Orientations orientations = new(adapter.Deltas, d => targets[d.Target].Tensor is { } t ? Shape(t) : null);
@@ -61,6 +70,12 @@ internal sealed class EditPlanner(Checkpoint @base)
     /// <summary>Checks what can only be seen when every adapter was added.</summary>
     public void Finish()
     {
+        // Tensors for which there were only misses.
+        foreach (TensorEdit edit in _edits.Values.Where(e => e.IsEmpty).ToArray())
+        {
+            _edits.Remove(edit.Name);
+        }
+
         TensorEdit[] resized = [.. _edits.Values.Where(e => e.Base is not null && e.Whole is not null && e.Shape != e.Base.Shape)];
         if (resized.Length == 0) return;
         NewVocabularySize = resized[0].Shape[0];
@@ -171,21 +186,32 @@ internal sealed class EditPlanner(Checkpoint @base)
     }
 
     /// <summary>
-    /// One tensor that serves as embedding and head takes an update made for either (as PEFT does, and both change); updates made for
-    /// both cannot be kept apart in it.
+    /// One tensor that serves as embedding and head takes an update made for either (as PEFT does, and both change), and takes it once
+    /// where the adapter brings the same one for both (<c>ensure_weight_tying</c>). Different ones cannot be kept apart in it.
     /// </summary>
     private bool NoteTied(Adapter adapter, AdapterDelta delta, string tensor, bool tied)
     {
-        string key = $"{adapter.Path}\n{tensor}";
-        bool first = _tiedUpdates.Add(key + (tied ? "\ntied" : "\nown"));
-        if (_tiedUpdates.Contains(key + (tied ? "\nown" : "\ntied")))
+        if (_tiedUpdates.TryGetValue((adapter.Path, tensor), out (AdapterDelta Delta, bool Tied) other) && other.Tied != tied)
         {
-            _misses.Add(
-                $"{adapter.Path}: {delta.Target} and {tensor} are one tensor in the base (tied), and the adapter updates both; merge into a base saved with both");
+            if (delta is LowRankDelta one && other.Delta is LowRankDelta two && SameValues.Are(one, two))
+            {
+                _warnings.Add($"{delta.Target} and {other.Delta.Target} are one tensor in the base and have the same update: it is added once");
+            }
+            else
+            {
+                _misses.Add(
+                    $"{adapter.Path}: {delta.Target} and {other.Delta.Target} are one tensor in the base (tied), and the adapter updates them differently; " +
+                    "merge into a base saved with both");
+            }
+
             return false;
         }
 
-        if (tied && first) _warnings.Add($"{delta.Target} is tied to {tensor} in the base: the update goes there, and both change");
+        if (_tiedUpdates.TryAdd((adapter.Path, tensor), (delta, tied)) && tied)
+        {
+            _warnings.Add($"{delta.Target} is tied to {tensor} in the base: the update goes there, and both change");
+        }
+
         return true;
     }
 

@@ -40,4 +40,7 @@ public sealed record MergeOptions
 
     /// <summary>How many threads compute; 0 takes one per processor.</summary>
     public int Threads { get; init; }
+
+    /// <summary>For tests: cuts tiles to so many bytes, so that small tensors span several.</summary>
+    internal int? TileBytes { get; init; }
 }

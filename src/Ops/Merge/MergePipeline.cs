@@ -80,10 +80,10 @@ internal readonly record struct PipelineSize(int Threads, int Workers, int TileB
 
     public static PipelineSize For(int threads, long memoryBytes)
     {
+        // The cut depends on the memory alone: a backend whose sums depend on it gives the same bytes on any number of threads.
+        long tile = Math.Clamp(memoryBytes / 16, SmallestTileBytes, PreferredTileBytes);
         int computing = threads > 0 ? threads : Environment.ProcessorCount;
-        int workers = computing + Math.Max(1, computing / 2);
-        long tile = Math.Clamp(memoryBytes / (2L * workers), SmallestTileBytes, PreferredTileBytes);
-        workers = (int)Math.Clamp(memoryBytes / (2 * tile), 1, workers);
+        int workers = (int)Math.Clamp(memoryBytes / (2 * tile), 1, computing + Math.Max(1, computing / 2));
         return new(Math.Min(computing, workers), workers, (int)tile);
     }
 }

@@ -195,6 +195,7 @@ public sealed class MergePlan : IDisposable
     private void WriteTensors(OutputFile[] files, ICompute compute, IProgress<OpProgress>? progress, CancellationToken cancellation)
     {
         PipelineSize size = PipelineSize.For(Options.Threads, Options.MemoryBytes);
+        if (Options.TileBytes is { } tileBytes) size = size with { TileBytes = tileBytes };
         Dictionary<OutputTensor, TensorWork> works = new(ReferenceEqualityComparer.Instance);
         for (int i = 0; i < files.Length; i++)
         {

@@ -36,6 +36,9 @@ internal sealed class TensorEdit(string name, TensorValue? @base, DType baseType
     /// <summary>The same in words, for the plan.</summary>
     public IReadOnlyList<string> Words => _words;
 
+    /// <summary>Whether nothing happens to the tensor.</summary>
+    public bool IsEmpty => Whole is null && Rows.Count == 0 && _deltas.Count == 0;
+
     public void Replace(WeightedReplacement replacement, string word)
     {
         Whole = replacement;

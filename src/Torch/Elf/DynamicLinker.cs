@@ -36,7 +36,16 @@ internal static unsafe partial class DynamicLinker
     {
         using SafeFileHandle file = CreateMemoryFile(name);
         RandomAccess.Write(file, library, 0);
-        return Load($"/proc/self/fd/{file.DangerousGetHandle()}");
+        string path = $"/proc/self/fd/{file.DangerousGetHandle()}";
+        try
+        {
+            return Load(path);
+        }
+        catch (DllNotFoundException e)
+        {
+            // The descriptor's number says nothing to a reader.
+            throw new DllNotFoundException(e.Message.Replace(path, name, StringComparison.Ordinal), e);
+        }
     }
 
     private static SafeFileHandle CreateMemoryFile(string name)

@@ -41,12 +41,11 @@ internal sealed class LibTorch
         {
             if (_loaded is null)
             {
-                _loaded = LoadFrom(LibTorchFinder.Find(search), search.Names);
+                _loaded = LoadFrom(LibTorchFinder.Find(LoadedLibTorch.Prefer(search)), search.Names);
             }
             else if (search.Directory is not null && LibTorchFinder.Find(search).Directory != _loaded.Location.Directory)
             {
-                throw new BackendUnavailableException(
-                    $"libtorch of '{_loaded.Location.Directory}' is loaded already, and one process can load only one: '{search.Directory}' cannot be used too");
+                throw LoadedLibTorch.OnlyOne(_loaded.Location.Directory, search.Directory);
             }
 
             return _loaded;

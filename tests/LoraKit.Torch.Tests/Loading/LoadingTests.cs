@@ -65,6 +65,22 @@ public sealed class LoadingTests : IDisposable
     }
 
     [Fact]
+    public void A_libtorch_that_the_application_loaded_is_used_and_no_other()
+    {
+        Assert.SkipUnless(Directory.Exists(Natives.LibTorchDirectory), "libtorch is not in the NuGet packages folder");
+        Directory.CreateDirectory(_folder["other"]);
+        File.WriteAllText(_folder["other", NativeNames.Current.File("torch_cpu")], "");
+        (string, string) preload = (ReportProcess.PreloadVariable, Natives.LibTorchDirectory);
+
+        string used = ReportProcess.Run(preload, ("LORAKIT_LIBTORCH", ""), ("NUGET_PACKAGES", _folder["none"]));
+        string refused = ReportProcess.Run(preload, ("LORAKIT_LIBTORCH", _folder["other"]), ("NUGET_PACKAGES", _folder["none"]));
+
+        Assert.Equal($"loaded 2.10.0 from {Natives.LibTorchDirectory} (loaded by the application already), 2 x 3 = 6", used);
+        Assert.StartsWith("not loaded: libtorch", refused);
+        Assert.Contains("one process can load only one", refused);
+    }
+
+    [Fact]
     public void A_second_libtorch_is_refused_once_one_is_loaded()
     {
         Assert.Null(LibTorchReport.Create(new TorchOptions()).Problem);

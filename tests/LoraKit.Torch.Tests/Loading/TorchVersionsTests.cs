@@ -11,7 +11,9 @@ public class TorchVersionsTests
     [Fact]
     public void They_are_those_of_the_packages()
     {
-        Dictionary<string, string> packages = XDocument.Load(Path.Combine(Paths.Repository, "Directory.Packages.props"))
+        string list = Path.Combine(Paths.Repository, "Directory.Packages.props");
+        Assert.SkipUnless(File.Exists(list), "published tests are away from the sources");
+        Dictionary<string, string> packages = XDocument.Load(list)
             .Descendants("PackageVersion").ToDictionary(p => p.Attribute("Include")!.Value, p => p.Attribute("Version")!.Value);
 
         Assert.Equal(TorchVersions.TorchSharp, packages["TorchSharp"]);

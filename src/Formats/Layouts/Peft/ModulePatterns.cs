@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -15,7 +16,7 @@ internal sealed class ModulePatterns<T>
     private readonly string _setting;
     private readonly string? _file;
     private readonly IReadOnlyList<KeyValuePair<string, T>> _entries;
-    private readonly PythonPattern?[] _compiled;
+    private readonly ModulePattern?[] _compiled;
     private readonly bool[] _used;
     private readonly Dictionary<string, int> _literal = new(StringComparer.Ordinal);
     private readonly Stopwatch _spent = new();
@@ -25,7 +26,7 @@ internal sealed class ModulePatterns<T>
         _setting = setting;
         _file = file;
         _entries = entries;
-        _compiled = new PythonPattern?[entries.Count];
+        _compiled = new ModulePattern?[entries.Count];
         _used = new bool[entries.Count];
         for (int i = 0; i < entries.Count; i++)
         {
@@ -48,14 +49,14 @@ internal sealed class ModulePatterns<T>
 
     private int FirstMatch(string module)
     {
-        _spent.Start();
         int index = 0;
+        if (_spent.Elapsed > TimeBudget) throw Refuse(index, "the patterns together take too long to match");
+        _spent.Start();
         try
         {
             for (; index < _entries.Count; index++)
             {
-                if (_spent.Elapsed > TimeBudget) throw Refuse(index, "the patterns together take too long to match");
-                PythonPattern pattern = _compiled[index] ??= PythonPattern.Prefix($@"(.*\.)?({_entries[index].Key})$");
+                ModulePattern pattern = _compiled[index] ??= new ModulePattern(_entries[index].Key);
                 if (pattern.IsMatch(module)) return index;
             }
 
@@ -67,7 +68,7 @@ internal sealed class ModulePatterns<T>
         }
         catch (RegexMatchTimeoutException timeout)
         {
-            throw Refuse(index, $"it takes too long to match '{DisplayText.Escape(module)}'", timeout);
+            throw Refuse(index, $"it takes too long to match '{Printable.Text(module)}'", timeout);
         }
         finally
         {
@@ -76,5 +77,6 @@ internal sealed class ModulePatterns<T>
     }
 
     private InvalidAdapterException Refuse(int index, string why, Exception? cause = null) => new(
-        $"{_file ?? "adapter_config.json"}: {_setting} '{DisplayText.Escape(_entries[index].Key)}' cannot be used: {why}", _file, cause: cause);
+        $"{Printable.Text(_file ?? AdapterConfigFile.Name)}: {_setting} '{Printable.Text(_entries[index].Key)}' cannot be used: "
+        + $"{why}", _file, cause: cause);
 }

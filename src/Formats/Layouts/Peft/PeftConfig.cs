@@ -1,25 +1,9 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
-/// <summary>Which of the base's biases training changed (PEFT's <c>bias</c>).</summary>
-internal enum TrainedBiases : byte
-{
-    None,
-    LoraOnly,
-    All,
-}
-
-/// <summary>The rank, alpha and scale of one module.</summary>
-/// <param name="Rank">r, above 0.</param>
-/// <param name="Alpha">lora_alpha.</param>
-/// <param name="Scale">α/r, or α/√r with rsLoRA.</param>
-/// <param name="RankOrigin">Where the rank came from, for messages.</param>
-internal readonly record struct ModuleScale(long Rank, double Alpha, double Scale, string RankOrigin);
-
-/// <summary>What adapter_config.json says, with the dataclass's defaults for what it leaves out. Wrong types are errors, unknown settings are not.</summary>
+/// <summary>What adapter_config.json says, with PEFT's defaults for the rest. Wrong types are errors, unknown settings are not.</summary>
 internal sealed class PeftConfig
 {
     private readonly long _rank;
@@ -33,7 +17,8 @@ internal sealed class PeftConfig
     {
         Settings = new JsonSettings(config.Json, path);
         PeftType = Settings.Text("peft_type")
-            ?? throw new InvalidAdapterException($"'{path}': 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
+            ?? throw new InvalidAdapterException(
+                $"{Printable.Text(path)}: 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
         BaseModel = Settings.Text("base_model_name_or_path");
         _rank = Settings.WholeNumber("r", 8);
         _alpha = Settings.Number("lora_alpha", 8);
@@ -43,6 +28,7 @@ internal sealed class PeftConfig
         _rankPatterns = new("rank_pattern", path, lora ? Settings.Map("rank_pattern", Settings.AsWholeNumber) : []);
         _alphaPatterns = new("alpha_pattern", path, lora ? Settings.Map("alpha_pattern", Settings.AsNumber) : []);
         IsConv1D = Settings.Flag("fan_in_fan_out");
+        TiesWeights = Settings.Flag("ensure_weight_tying");
         HasLoraBias = Settings.Flag("lora_bias");
         Biases = Settings.Text("bias") switch
         {
@@ -52,9 +38,7 @@ internal sealed class PeftConfig
             _ => throw Settings.Wrong("bias", config.Json["bias"], "\"none\", \"all\" or \"lora_only\""),
         };
         ModulesToSave = [.. Settings.Texts("modules_to_save") ?? [], .. HeadsOf(Settings.Text("task_type"))];
-        bool isPattern = config.Json["target_modules"] is JsonValue text && text.GetValueKind() == JsonValueKind.String;
-        TargetPattern = isPattern ? Settings.Text("target_modules") : null;
-        TargetModules = isPattern ? null : Settings.Texts("target_modules");
+        Targets = new PeftTargets(Settings);
         TokenRows = new TokenRows(Settings, PeftType == "TRAINABLE_TOKENS" ? "token_indices" : "trainable_token_indices");
     }
 
@@ -67,6 +51,9 @@ internal sealed class PeftConfig
     /// <summary>What the file says of square matrices; it is unreliable for all others, whose shape tells.</summary>
     public bool IsConv1D { get; }
 
+    /// <summary>The update of a tied embedding is written for the head too.</summary>
+    public bool TiesWeights { get; }
+
     public bool HasLoraBias { get; }
 
     public TrainedBiases Biases { get; }
@@ -74,10 +61,7 @@ internal sealed class PeftConfig
     /// <summary>Endings of the names of modules saved in full, with those that a task implies.</summary>
     public IReadOnlyList<string> ModulesToSave { get; }
 
-    /// <summary>Names or dotted endings; null where there is a pattern or nothing.</summary>
-    public IReadOnlyList<string>? TargetModules { get; }
-
-    public string? TargetPattern { get; }
+    public PeftTargets Targets { get; }
 
     public TokenRows TokenRows { get; }
 
@@ -85,18 +69,19 @@ internal sealed class PeftConfig
     public IEnumerable<(string Setting, string Pattern)> UnusedPatterns =>
         [.. _rankPatterns.Unused.Select(p => ("rank_pattern", p)), .. _alphaPatterns.Unused.Select(p => ("alpha_pattern", p))];
 
-    /// <summary>The scale of a module: rank and alpha are looked up independently, and the rank is the configuration's, not the tensors'.</summary>
+    /// <summary>The scale of a module: rank and alpha looked up apart, the rank the configuration's and not the tensors'.</summary>
     /// <exception cref="InvalidAdapterException">The rank is not above 0, or a pattern cannot be used.</exception>
     public ModuleScale ScaleOf(ModuleName module)
     {
         (long rank, string origin) = _rankPatterns.Find(module.Path) is { } entry
-            ? (entry.Value, $"rank_pattern '{DisplayText.Escape(entry.Key)}'")
+            ? (entry.Value, $"rank_pattern '{Printable.Text(entry.Key)}'")
             : (_rank, Settings.Json.ContainsKey("r") ? "'r'" : "the default of 'r'");
         double alpha = _alphaPatterns.Find(module.Path)?.Value ?? _alpha;
         if (rank <= 0)
         {
             throw new InvalidAdapterException(
-                $"'{Settings.Path}': module '{DisplayText.Escape(module.Path)}' has rank {rank} (from {origin}); expected a rank above 0",
+                $"{Printable.Text(Settings.Path)}: module '{Printable.Text(module.Path)}' has rank {rank} (from {origin}); expected a "
+                + "rank above 0",
                 Settings.Path, module.Path);
         }
 

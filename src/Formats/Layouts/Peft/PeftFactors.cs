@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -22,7 +23,7 @@ internal sealed class PeftFactors
         List<PeftFactors> modules = [];
         foreach (PeftKey key in keys)
         {
-            if (key.Role is not (PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB)) continue;
+            if (!key.IsFactor) continue;
             if (!byName.TryGetValue(key.Module, out PeftFactors? module))
             {
                 modules.Add(byName[key.Module] = module = new PeftFactors(key.Module));
@@ -30,16 +31,19 @@ internal sealed class PeftFactors
 
             if (module._tensors.TryAdd(key.Role, key.Tensor)) continue;
             throw new InvalidAdapterException(
-                $"'{file}': '{DisplayText.Escape(module[key.Role]!.Name)}' and '{DisplayText.Escape(key.Tensor.Name)}' are the same factor of module "
-                + $"'{DisplayText.Escape(key.Module.Path)}'; expected one of them", file, key.Tensor.Name);
+                $"{Printable.Text(file)}: '{Printable.Text(module[key.Role]!.Name)}' and '{Printable.Text(key.Tensor.Name)}' are the "
+                + "same factor of module "
+                + $"'{Printable.Text(key.Module.Path)}'; expected one of them", file, key.Tensor.Name);
         }
 
         foreach (PeftFactors module in modules)
         {
-            if ((module[PeftRole.LoraA] ?? module[PeftRole.LoraB]) is { } linear && (module[PeftRole.EmbeddingA] ?? module[PeftRole.EmbeddingB]) is not null)
+            TensorInfo? embedding = module[PeftRole.EmbeddingA] ?? module[PeftRole.EmbeddingB];
+            if (embedding is not null && (module[PeftRole.LoraA] ?? module[PeftRole.LoraB]) is { } linear)
             {
                 throw new InvalidAdapterException(
-                    $"'{file}': module '{DisplayText.Escape(module.Module.Path)}' has the factors of a linear layer and of an embedding; expected one kind",
+                    $"{Printable.Text(file)}: module '{Printable.Text(module.Module.Path)}' has the factors of a linear layer and of "
+                    + "an embedding; expected one kind",
                     file, linear.Name);
             }
         }

@@ -1,5 +1,5 @@
-using System.Text.RegularExpressions;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -9,7 +9,8 @@ internal static class PeftIssues
     public static IEnumerable<AdapterIssue> Of(PeftConfig config, IReadOnlyList<PeftKey> keys, IReadOnlyList<PeftFactors> modules) =>
     [
         .. BaseModel(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
-        .. MissingTokens(config, keys), .. Targets(config, modules),
+        .. MissingTokens(config, keys), .. TiedFactors(config, modules),
+        .. config.Targets.IssuesOf([.. modules.Select(module => module.Module.Path)]),
     ];
 
     private static IEnumerable<AdapterIssue> BaseModel(PeftConfig config)
@@ -37,7 +38,7 @@ internal static class PeftIssues
 
     private static IEnumerable<AdapterIssue> UnusedPatterns(PeftConfig config) => config.UnusedPatterns.Select(unused => new AdapterIssue(
         "pattern_matches_nothing", IssueSeverity.Warning,
-        $"{unused.Setting} '{DisplayText.Escape(unused.Pattern)}' decides for no module of the file", unused.Setting));
+        $"{unused.Setting} '{Printable.Text(unused.Pattern)}' decides for no module of the file", unused.Setting));
 
     private static IEnumerable<AdapterIssue> MissingBiases(PeftConfig config, IReadOnlyList<PeftFactors> modules)
     {
@@ -45,7 +46,7 @@ internal static class PeftIssues
         if (modules.FirstOrDefault(module => module[PeftRole.LoraB] is not null && module[PeftRole.LoraBias] is null) is { } without)
         {
             yield return new("missing_tensor", IssueSeverity.Warning,
-                $"'lora_bias' is set, but module '{DisplayText.Escape(without.Module.Path)}' has no lora_B.bias", without.Module.Path);
+                $"'lora_bias' is set, but module '{Printable.Text(without.Module.Path)}' has no lora_B.bias", without.Module.Path);
         }
     }
 
@@ -53,59 +54,20 @@ internal static class PeftIssues
     {
         if (config.TokenRows.Setting is { } setting && !keys.Any(key => key.Role == PeftRole.TokenRows))
         {
-            yield return new("missing_tensor", IssueSeverity.Warning, $"'{setting}' is set, but the file has no trained token rows", setting);
+            yield return new("missing_tensor", IssueSeverity.Warning,
+                $"'{setting}' is set, but the file has no trained token rows", setting);
         }
     }
 
-    private static IEnumerable<AdapterIssue> Targets(PeftConfig config, IReadOnlyList<PeftFactors> modules)
+    /// <summary>PEFT then trains one update and writes it twice, transposed for the head.</summary>
+    private static IEnumerable<AdapterIssue> TiedFactors(PeftConfig config, IReadOnlyList<PeftFactors> modules)
     {
-        if (modules.Count == 0) return [];
-        if (config.TargetModules is { } endings) return ByEnding(endings, modules);
-        return config.TargetPattern is { Length: > 0 } pattern && pattern != "all-linear" ? ByPattern(pattern, modules) : [];
-    }
-
-    private static IEnumerable<AdapterIssue> ByEnding(IReadOnlyList<string> endings, IReadOnlyList<PeftFactors> modules)
-    {
-        HashSet<string> wanted = new(endings, StringComparer.Ordinal);
-        HashSet<string> matched = new(StringComparer.Ordinal);
-        foreach (string module in modules.Select(factors => factors.Module.Path))
+        if (config.TiesWeights && modules.Any(module => module[PeftRole.EmbeddingA] is not null)
+            && modules.FirstOrDefault(module => module.Module.Leaf == "lm_head" && module[PeftRole.LoraA] is not null) is { } head)
         {
-            bool any = false;
-            for (int start = 0; ; start++)
-            {
-                string ending = module[start..];
-                if (wanted.Contains(ending)) any = matched.Add(ending) || true;
-                start = module.IndexOf('.', start);
-                if (start < 0) break;
-            }
-
-            if (!any) yield return Untargeted(module);
-        }
-
-        foreach (string ending in wanted.Except(matched).Order(StringComparer.Ordinal))
-        {
-            yield return new("target_matches_nothing", IssueSeverity.Warning,
-                $"target_modules '{DisplayText.Escape(ending)}' matches no module of the file", "target_modules");
+            yield return new("tied_factors", IssueSeverity.Warning,
+                "'ensure_weight_tying' is set: embedding and head carry the same update, to be added once where the base ties them",
+                head.Module.Path);
         }
     }
-
-    private static List<AdapterIssue> ByPattern(string pattern, IReadOnlyList<PeftFactors> modules)
-    {
-        List<AdapterIssue> issues = [];
-        try
-        {
-            PythonPattern target = PythonPattern.Whole(pattern);
-            issues.AddRange(modules.Where(module => !target.IsMatch(module.Module.Path)).Select(module => Untargeted(module.Module.Path)));
-        }
-        catch (Exception cannot) when (cannot is FormatException or RegexMatchTimeoutException)
-        {
-            string why = cannot is FormatException ? cannot.Message : "it takes too long";
-            issues.Add(new("target_not_checked", IssueSeverity.Info, $"target_modules is not checked against the file: {why}", "target_modules"));
-        }
-
-        return issues;
-    }
-
-    private static AdapterIssue Untargeted(string module) => new("untargeted_module", IssueSeverity.Warning,
-        $"module '{DisplayText.Escape(module)}' has factors, but target_modules does not name it: PEFT would silently leave it out", module);
 }

@@ -3,43 +3,6 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
-/// <summary>What a tensor of a PEFT file is. See spec/layouts/peft.md, "Keys".</summary>
-internal enum PeftRole : byte
-{
-    /// <summary>A parameter of the base's own, by its plain name: <c>X.weight</c>.</summary>
-    Parameter,
-
-    /// <summary>A parameter of the layer inside an adapter's wrapper: <c>X.base_layer.weight</c>.</summary>
-    BaseLayer,
-
-    /// <summary>A parameter of a module saved in full: <c>X.modules_to_save.weight</c>.</summary>
-    SavedModule,
-
-    /// <summary><c>lora_A.weight</c>.</summary>
-    LoraA,
-
-    /// <summary><c>lora_B.weight</c>.</summary>
-    LoraB,
-
-    /// <summary><c>lora_B.bias</c>.</summary>
-    LoraBias,
-
-    /// <summary><c>lora_embedding_A</c>.</summary>
-    EmbeddingA,
-
-    /// <summary><c>lora_embedding_B</c>.</summary>
-    EmbeddingB,
-
-    /// <summary><c>trainable_tokens_delta</c>: rows of single tokens.</summary>
-    TokenRows,
-
-    /// <summary>Needed for training only.</summary>
-    Ignored,
-
-    /// <summary>Part of a method that is not read.</summary>
-    Refused,
-}
-
 /// <summary>A tensor's name, taken apart.</summary>
 /// <param name="Tensor">The tensor.</param>
 /// <param name="Role">What it is.</param>
@@ -55,6 +18,10 @@ internal sealed record PeftKey(
     private const string SavedModules = "modules_to_save";
     private const string OriginalModule = "original_module";
     private const string TokenAdapter = "token_adapter";
+
+    /// <summary>Whether it is a factor, or the bias of one.</summary>
+    public bool IsFactor =>
+        Role is PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB;
 
     /// <summary>Takes a name apart; anything that is no known spelling is a plain parameter.</summary>
     /// <param name="tensor">The tensor.</param>
@@ -96,7 +63,8 @@ internal sealed record PeftKey(
                 return Key(PeftRole.SavedModule, [.. module, .. rest[..^1]], rest[^1]);
             case BaseLayer when rest.Length == 1: return Key(PeftRole.BaseLayer, WithoutTokenAdapter(module), rest[0]);
             default:
-                return rest.Length <= 2 && PeftMethods.OfKey(part) is { } method ? Key(PeftRole.Refused, module, part, note: $"{method} ({part})") : null;
+                if (rest.Length > 2 || PeftMethods.OfKey(part) is not { } method) return null;
+                return Key(PeftRole.Refused, module, part, note: $"{method} ({part})");
         }
     }
 

@@ -1,3 +1,4 @@
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -5,10 +6,20 @@ namespace LoraKit.Formats.Layouts.Peft;
 /// <summary>All names of a file, taken apart and consistent: one adapter, no kind that is not read.</summary>
 internal static class PeftKeys
 {
-    /// <exception cref="InvalidAdapterException">The names carry two adapters' names.</exception>
+    // Names are taken apart at every dot; nothing real comes near this.
+    private const int LongestName = 1000;
+
+    /// <exception cref="InvalidAdapterException">A name is absurdly long, or the names carry two adapters' names.</exception>
     /// <exception cref="UnsupportedException">A tensor belongs to a method that is not read.</exception>
     public static IReadOnlyList<PeftKey> Parse(ITensorSource source)
     {
+        if (source.Tensors.FirstOrDefault(tensor => tensor.Name.Length > LongestName) is { } endless)
+        {
+            throw new InvalidAdapterException(
+                $"{Printable.Text(source.Path)}: tensor '{Printable.Text(endless.Name)}' has a name of more than {LongestName} characters",
+                source.Path, endless.Name);
+        }
+
         List<PeftKey> keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor))];
         string? adapterName = AdapterName(source, keys);
         if (adapterName is not (null or "default")) keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor, adapterName))];
@@ -16,7 +27,7 @@ internal static class PeftKeys
         if (keys.Find(key => key.Role == PeftRole.Refused) is { } refused)
         {
             throw new UnsupportedException(
-                $"'{source.Path}': module '{DisplayText.Escape(refused.Module.Path)}' uses {refused.Note}, which is not read yet",
+                $"{Printable.Text(source.Path)}: module '{Printable.Text(refused.Module.Path)}' uses {refused.Note}, which is not read yet",
                 source.Path, refused.Tensor.Name);
         }
 
@@ -28,7 +39,7 @@ internal static class PeftKeys
         HashSet<string> names = new(StringComparer.Ordinal);
         bool some = false;
         bool all = true;
-        foreach (PeftKey key in keys.Where(IsNamed))
+        foreach (PeftKey key in keys.Where(key => key.IsFactor || key.Role == PeftRole.TokenRows))
         {
             if (key.AdapterName is { } name) some = names.Add(name) || some;
             else all = false;
@@ -36,14 +47,12 @@ internal static class PeftKeys
 
         if (names.Count > 1 || (some && !all && !names.Contains("default")))
         {
-            string listed = string.Join(", ", names.Order(StringComparer.Ordinal).Take(10).Select(name => $"'{DisplayText.Escape(name)}'"));
+            string listed = string.Join(", ", names.Order(StringComparer.Ordinal).Take(10).Select(name => $"'{Printable.Text(name)}'"));
             throw new InvalidAdapterException(
-                $"'{source.Path}': its tensors belong to several adapters ({listed}{(all ? "" : ", and one without a name")}); expected one", source.Path);
+                $"{Printable.Text(source.Path)}: its tensors belong to several adapters "
+                + $"({listed}{(all ? "" : ", and one without a name")}); expected one", source.Path);
         }
 
         return names.FirstOrDefault();
-
-        static bool IsNamed(PeftKey key) =>
-            key.Role is PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB or PeftRole.TokenRows;
     }
 }

@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -37,7 +38,7 @@ internal sealed class PeftLayout : IAdapterLayout
         if (source.Config is null)
         {
             throw new InvalidAdapterException(
-                $"'{source.Tensors.Path}' has PEFT's tensor names, but there is no {AdapterConfigFile.Name} beside it: "
+                $"{Printable.Text(source.Tensors.Path)}: has PEFT's tensor names, but there is no {AdapterConfigFile.Name} beside it: "
                 + "rank and alpha cannot be known; put the one that was saved with it into the same folder", source.Tensors.Path);
         }
 

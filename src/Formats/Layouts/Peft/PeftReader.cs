@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -33,7 +34,8 @@ internal sealed class PeftReader
         _ledger.Close();
         if (deltas.Count == 0 && replacements.Count == 0)
         {
-            throw new InvalidAdapterException($"'{File}' holds no update and no replacement; expected the tensors of a trained adapter", File);
+            throw new InvalidAdapterException(
+                $"{Printable.Text(File)}: holds no update and no replacement; expected the tensors of a trained adapter", File);
         }
 
         _issues.AddRange(PeftIssues.Of(_config, _keys, modules));
@@ -74,13 +76,15 @@ internal sealed class PeftReader
         if (a.Shape.Rank == 2 && b.Shape.Rank == 3)
         {
             throw new UnsupportedException(
-                $"'{File}': module '{Show(module)}' has A {a.Shape} and B {b.Shape}: the old MergedLinear, which is not read yet", File, b.Name);
+                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}: the old MergedLinear, which is not "
+                + "read yet", File, b.Name);
         }
 
         if (a.Shape.Rank > 2 && b.Shape.Rank == a.Shape.Rank && b.Shape[1] > 0 && b.Shape[1] < scale.Rank && scale.Rank % b.Shape[1] == 0)
         {
             throw new UnsupportedException(
-                $"'{File}': module '{Show(module)}' has A {a.Shape} and B {b.Shape}: LoRA on a grouped convolution, which is not read yet", File, b.Name);
+                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}: LoRA on a grouped convolution, "
+                + "which is not read yet", File, b.Name);
         }
 
         // Linear and Conv1D have the same factors; only the base's shape tells them apart. A kernel belongs to nn.ConvNd: [out, in, …].
@@ -101,7 +105,8 @@ internal sealed class PeftReader
         if (a.Shape.Rank != 2 || b.Shape.Rank != 2 || a.Shape[0] != b.Shape[1])
         {
             throw new InvalidAdapterException(
-                $"module '{Show(module)}': lora_embedding_A {a.Shape} and lora_embedding_B {b.Shape} do not chain; expected [r, vocab] and [dim, r]",
+                $"module '{Show(module)}': lora_embedding_A {a.Shape} and lora_embedding_B {b.Shape} do not chain; expected [r, "
+                + "vocab] and [dim, r]",
                 File, a.Name);
         }
 
@@ -115,7 +120,8 @@ internal sealed class PeftReader
         if (a.Shape.Rank > 0 && a.Shape[0] != scale.Rank)
         {
             throw new InvalidAdapterException(
-                $"'{File}': module '{Show(module)}' has A {a.Shape}, so rank {a.Shape[0]}, but '{_config.Settings.Path}' says {scale.Rank} (from {scale.RankOrigin})",
+                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape}, so rank {a.Shape[0]}, but "
+                + $"{Printable.Text(_config.Settings.Path)} says {scale.Rank} (from {scale.RankOrigin})",
                 File, a.Name);
         }
 
@@ -126,7 +132,8 @@ internal sealed class PeftReader
     {
         Dictionary<ParameterName, PeftKey> plain = [];
         List<Replacement> replacements = [];
-        foreach (PeftKey key in _keys)
+        // PEFT's second copies come last, wherever they lie in the file.
+        foreach (PeftKey key in _keys.OrderBy(key => key.Role == PeftRole.SavedModule))
         {
             ParameterName target = new(key.Module, key.Parameter);
             bool isToken = key.Role == PeftRole.TokenRows;
@@ -161,13 +168,15 @@ internal sealed class PeftReader
         if (!isCopy)
         {
             throw new InvalidAdapterException(
-                $"'{File}': '{DisplayText.Escape(first.Tensor.Name)}' and '{DisplayText.Escape(second.Tensor.Name)}' are the same parameter; expected one of them",
+                $"{Printable.Text(File)}: '{Printable.Text(first.Tensor.Name)}' and '{Printable.Text(second.Tensor.Name)}' are the "
+                + "same parameter; expected one of them",
                 File, second.Tensor.Name);
         }
 
         _ledger.Claim(second.Tensor);
         _issues.Add(new("duplicate_tensor", IssueSeverity.Info,
-            $"'{DisplayText.Escape(second.Tensor.Name)}' is a second copy of '{DisplayText.Escape(first.Tensor.Name)}' and is not used", second.Tensor.Name));
+            $"'{Printable.Text(second.Tensor.Name)}' is a second copy of '{Printable.Text(first.Tensor.Name)}' and is not "
+            + "used", second.Tensor.Name));
     }
 
     private void ClaimStrays(HashSet<ModuleName> updated)
@@ -179,9 +188,10 @@ internal sealed class PeftReader
             if (key.Module.Path.Length > 0 && !updated.Contains(key.Module)) continue;
             _ledger.Claim(key.Tensor);
             _issues.Add(new("stray_tensor", IssueSeverity.Warning,
-                $"'{DisplayText.Escape(key.Tensor.Name)}' is no tensor of PEFT's and is not used; alpha is the configuration's", key.Tensor.Name));
+                $"'{Printable.Text(key.Tensor.Name)}' is no tensor of PEFT's and is not used; alpha is the "
+                + "configuration's", key.Tensor.Name));
         }
     }
 
-    private static string Show(ModuleName module) => DisplayText.Escape(module.Path);
+    private static string Show(ModuleName module) => Printable.Text(module.Path);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -54,5 +55,6 @@ internal static class PeftRefusals
     }
 
     private static UnsupportedException Refuse(JsonSettings settings, string setting, string what) => new(
-        $"'{settings.Path}': '{setting}' {DisplayText.Escape(settings.Json[setting]!.ToJsonString())} means {what}", settings.Path);
+        $"{Printable.Text(settings.Path)}: '{setting}' {Printable.Text(settings.Json[setting]!.ToJsonString())} means "
+        + $"{what}", settings.Path);
 }

@@ -13,7 +13,7 @@ internal sealed class SavedParameters(PeftConfig config, IReadOnlyList<PeftFacto
 
     private readonly Dictionary<ModuleName, PeftFactors> _updated = modules.ToDictionary(module => module.Module);
 
-    /// <summary>Why a parameter replaces the base's: <c>modules_to_save</c>, <c>embedding</c>, <c>bias</c>; null where it has no business here.</summary>
+    /// <summary>Why a parameter replaces the base's: <c>modules_to_save</c>, <c>embedding</c>, <c>bias</c>; null where it must not be.</summary>
     public string? Reason(PeftKey key)
     {
         switch (key.Role)

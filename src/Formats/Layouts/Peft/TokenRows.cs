@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -36,7 +37,8 @@ internal sealed class TokenRows
         if (named.Count == 1 || (named.Count > 1 && named.All(entry => entry.Value.SequenceEqual(named[0].Value)))) return named[0].Value;
         string found = named.Count == 0 ? "no indices" : $"{named.Count} different lists of indices";
         throw new InvalidAdapterException(
-            $"'{_settings.Path}': the file has trained token rows of '{DisplayText.Escape(module.Path)}', but '{_setting}' has {found} for it",
+            $"{Printable.Text(_settings.Path)}: the file has trained token rows of '{Printable.Text(module.Path)}', but '{_setting}' "
+            + $"has {found} for it",
             _settings.Path, module.Path);
     }
 }

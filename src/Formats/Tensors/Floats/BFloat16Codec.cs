@@ -13,7 +13,7 @@ internal readonly unsafe struct BFloat16Codec : IFloatCodec
     public static TSingles Decode<TLanes, TSingles, TBits>(byte* source)
         where TLanes : ILanes<TSingles, TBits>
         where TSingles : unmanaged
-        where TBits : unmanaged => TLanes.AsSingles(TLanes.ShiftLeft(TLanes.LoadWords(source), 16));
+        where TBits : unmanaged => TLanes.AsSingles(TLanes.LoadHighWords(source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Encode<TLanes, TSingles, TBits>(TSingles values, byte* destination)
@@ -22,19 +22,24 @@ internal readonly unsafe struct BFloat16Codec : IFloatCodec
         where TBits : unmanaged
     {
         TBits bits = TLanes.AsBits(values);
-        TBits magnitude = TLanes.And(bits, TLanes.Create(SingleBits.Magnitude));
-        TBits isNaN = TLanes.GreaterThan(magnitude, TLanes.Create(SingleBits.Infinity));
 
         // Half an ulp, less one where the kept part is even: a carry runs into the exponent, up to infinity, as it should.
         TBits odd = TLanes.And(TLanes.ShiftRight(bits, 16), TLanes.Create(1u));
         TBits rounded = TLanes.Add(bits, TLanes.Add(odd, TLanes.Create(Half - 1)));
-        TLanes.StoreWords(TLanes.ShiftRight(TLanes.Select(isNaN, TLanes.Create(SingleBits.NaN), rounded), 16), destination);
+        TLanes.StoreHighWords(TLanes.Select(TLanes.IsNaN(values), TLanes.Create(SingleBits.NaN), rounded), destination);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TBits MayTie<TLanes, TSingles, TBits>(TSingles values)
+    public static bool TryEncodeCommon<TLanes, TSingles, TBits>(TSingles values, byte* destination)
         where TLanes : ILanes<TSingles, TBits>
         where TSingles : unmanaged
-        where TBits : unmanaged =>
-        TLanes.Equal(TLanes.ShiftLeft(TLanes.AsBits(values), 16), TLanes.Create(Half << 16));
+        where TBits : unmanaged
+    {
+        // Without ties, half an ulp decides; a tie has just nothing left below it.
+        TBits rounded = TLanes.Add(TLanes.AsBits(values), TLanes.Create(Half));
+        TBits isTie = TLanes.Equal(TLanes.And(rounded, TLanes.Create(Half | (Half - 1))), TLanes.Create(0u));
+        if (TLanes.Any(TLanes.Or(isTie, TLanes.IsNaN(values)))) return false;
+        TLanes.StoreHighWords(rounded, destination);
+        return true;
+    }
 }

@@ -20,14 +20,17 @@ internal readonly unsafe struct Float32Codec : IFloatCodec
         where TBits : unmanaged
     {
         TBits bits = TLanes.AsBits(values);
-        TBits magnitude = TLanes.And(bits, TLanes.Create(SingleBits.Magnitude));
-        TBits isNaN = TLanes.GreaterThan(magnitude, TLanes.Create(SingleBits.Infinity));
-        TLanes.Store(TLanes.AsSingles(TLanes.Select(isNaN, TLanes.Create(SingleBits.NaN), bits)), (float*)destination);
+        TLanes.Store(TLanes.AsSingles(TLanes.Select(TLanes.IsNaN(values), TLanes.Create(SingleBits.NaN), bits)), (float*)destination);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TBits MayTie<TLanes, TSingles, TBits>(TSingles values)
+    public static bool TryEncodeCommon<TLanes, TSingles, TBits>(TSingles values, byte* destination)
         where TLanes : ILanes<TSingles, TBits>
         where TSingles : unmanaged
-        where TBits : unmanaged => TLanes.Create(0u);
+        where TBits : unmanaged
+    {
+        // A single is never between two singles.
+        Encode<TLanes, TSingles, TBits>(values, destination);
+        return true;
+    }
 }

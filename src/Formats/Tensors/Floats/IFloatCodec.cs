@@ -18,8 +18,11 @@ internal unsafe interface IFloatCodec
         where TSingles : unmanaged
         where TBits : unmanaged;
 
-    /// <summary>A mask of the singles that may lie exactly halfway between two neighbours of the type; no tie is left out.</summary>
-    static abstract TBits MayTie<TLanes, TSingles, TBits>(TSingles values)
+    /// <summary>
+    /// Encodes like <see cref="Encode"/>, but faster, where every single is one that most are: not NaN, and not what may lie exactly
+    /// halfway between two neighbours of the type. Otherwise writes nothing and returns false.
+    /// </summary>
+    static abstract bool TryEncodeCommon<TLanes, TSingles, TBits>(TSingles values, byte* destination)
         where TLanes : ILanes<TSingles, TBits>
         where TSingles : unmanaged
         where TBits : unmanaged;

@@ -44,6 +44,8 @@ internal unsafe interface ILanes<TSingles, TBits> : IProductLanes<TSingles, floa
     /// <summary>False where either is NaN.</summary>
     static abstract TBits GreaterThan(TSingles left, TSingles right);
 
+    static abstract TBits IsNaN(TSingles value);
+
     static abstract TBits Select(TBits mask, TBits whenSet, TBits whenClear);
 
     static abstract bool Any(TBits mask);
@@ -54,9 +56,15 @@ internal unsafe interface ILanes<TSingles, TBits> : IProductLanes<TSingles, floa
     /// <summary>Count 16-bit words, each widened with zeros.</summary>
     static abstract TBits LoadWords(byte* source);
 
+    /// <summary>Count 16-bit words, each in the high half of its lane; the low half is zero.</summary>
+    static abstract TBits LoadHighWords(byte* source);
+
     /// <summary>The low byte of each lane; the rest of the lane is zero.</summary>
     static abstract void StoreBytes(TBits value, byte* destination);
 
     /// <summary>The low word of each lane; the rest of the lane is zero.</summary>
     static abstract void StoreWords(TBits value, byte* destination);
+
+    /// <summary>The high word of each lane.</summary>
+    static abstract void StoreHighWords(TBits value, byte* destination);
 }

@@ -99,4 +99,13 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>, Vector256<ui
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<ushort> Pack(Vector256<uint> value) =>
         Sse41.PackUnsignedSaturate(value.GetLower().AsInt32(), value.GetUpper().AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<uint> IsNaN(Vector256<float> value) => Vector256.IsNaN(value).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<uint> LoadHighWords(byte* source) => LoadWords(source) << 16;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreHighWords(Vector256<uint> value, byte* destination) => StoreWords(value >>> 16, destination);
 }

@@ -7,7 +7,7 @@ namespace LoraKit.Formats.Tensors.Floats;
 /// <summary>AVX-512: sixteen singles.</summary>
 internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>, Vector512<uint>>
 {
-    public static bool IsSupported => Vector512.IsHardwareAccelerated && Avx512F.IsSupported;
+    public static bool IsSupported => Vector512.IsHardwareAccelerated && Avx512BW.IsSupported;
 
     public static int Count => 16;
 
@@ -91,4 +91,23 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>, Vector512<ui
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreWords(Vector512<uint> value, byte* destination) => Avx512F.ConvertToVector256UInt16(value).Store((ushort*)destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> IsNaN(Vector512<float> value) => Vector512.IsNaN(value).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> LoadHighWords(byte* source)
+    {
+        // Lane i takes word i above word 16, one of the zeros that fill the register up.
+        Vector512<ushort> order = Vector512.CreateSequence(16u, 1u << 16).AsUInt16();
+        return Avx512BW.PermuteVar32x16(Vector256.Load((ushort*)source).ToVector512(), order).AsUInt32();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreHighWords(Vector512<uint> value, byte* destination)
+    {
+        // Words 1, 3, 5, … come first; what lies above them is not stored.
+        Vector512<ushort> order = Vector512.CreateSequence(0x0003_0001u, 0x0004_0004u).AsUInt16();
+        Avx512BW.PermuteVar32x16(value.AsUInt16(), order).GetLower().Store((ushort*)destination);
+    }
 }

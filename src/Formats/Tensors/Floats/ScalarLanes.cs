@@ -62,4 +62,10 @@ internal readonly unsafe struct ScalarLanes : ILanes<float, uint>
     public static void StoreWords(uint value, byte* destination) => Unsafe.WriteUnaligned(destination, (ushort)value);
 
     private static uint Mask(bool condition) => condition ? uint.MaxValue : 0;
+
+    public static uint IsNaN(float value) => Mask(float.IsNaN(value));
+
+    public static uint LoadHighWords(byte* source) => LoadWords(source) << 16;
+
+    public static void StoreHighWords(uint value, byte* destination) => StoreWords(value >> 16, destination);
 }

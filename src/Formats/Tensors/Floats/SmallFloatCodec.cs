@@ -17,6 +17,8 @@ internal readonly unsafe struct SmallFloatCodec<TFormat> : IFloatCodec
     /// <summary>The smallest normal number, as a single's bits.</summary>
     private static uint SmallestNormal => Rebias + (1u << SingleBits.MantissaBits);
 
+    private static int SignBit => (TFormat.Size * 8) - 1;
+
     /// <summary>The format's smallest step is this power of two.</summary>
     private static int StepExponent => 1 - TFormat.ExponentBias - TFormat.MantissaBits;
 
@@ -26,10 +28,9 @@ internal readonly unsafe struct SmallFloatCodec<TFormat> : IFloatCodec
         where TSingles : unmanaged
         where TBits : unmanaged
     {
-        int signBit = (TFormat.Size * 8) - 1;
         TBits stored = TFormat.Size == 1 ? TLanes.LoadBytes(source) : TLanes.LoadWords(source);
-        TBits magnitude = TLanes.And(stored, TLanes.Create((1u << signBit) - 1));
-        TBits sign = TLanes.ShiftLeft(TLanes.ShiftRight(stored, signBit), 31);
+        TBits magnitude = TLanes.And(stored, TLanes.Create((1u << SignBit) - 1));
+        TBits sign = TLanes.ShiftLeft(TLanes.And(stored, TLanes.Create(1u << SignBit)), 31 - SignBit);
 
         TBits normal = TLanes.Add(TLanes.ShiftLeft(magnitude, Shift), TLanes.Create(Rebias));
         TBits special = TFormat.HasInfinity ? TLanes.Add(normal, TLanes.Create(Rebias)) : TLanes.Create(SingleBits.NaN);
@@ -52,8 +53,7 @@ internal readonly unsafe struct SmallFloatCodec<TFormat> : IFloatCodec
     {
         TBits bits = TLanes.AsBits(values);
         TBits magnitude = TLanes.And(bits, TLanes.Create(SingleBits.Magnitude));
-        int signBit = (TFormat.Size * 8) - 1;
-        TBits sign = TLanes.ShiftLeft(TLanes.ShiftRight(bits, 31), signBit);
+        TBits sign = TLanes.And(TLanes.ShiftRight(bits, 31 - SignBit), TLanes.Create(1u << SignBit));
 
         // Half an ulp, less one where the kept part is even. Too large a value is first lowered to the one that overflows exactly.
         TBits capped = TLanes.Min(magnitude, TLanes.Create((TFormat.Overflow << Shift) + Rebias));
@@ -66,9 +66,39 @@ internal readonly unsafe struct SmallFloatCodec<TFormat> : IFloatCodec
         TBits subnormal = TLanes.Subtract(TLanes.AsBits(TLanes.Add(TLanes.AsSingles(magnitude), TLanes.AsSingles(anchor))), anchor);
         TBits isSubnormal = TLanes.GreaterThan(TLanes.Create(SmallestNormal), magnitude);
 
-        TBits isNaN = TLanes.GreaterThan(magnitude, TLanes.Create(SingleBits.Infinity));
         TBits signed = TLanes.Or(sign, TLanes.Select(isSubnormal, subnormal, normal));
-        TBits stored = TLanes.Select(isNaN, TLanes.Create(TFormat.NaN), signed);
+        TBits stored = TLanes.Select(TLanes.IsNaN(values), TLanes.Create(TFormat.NaN), signed);
+        Store<TLanes, TSingles, TBits>(stored, destination);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryEncodeCommon<TLanes, TSingles, TBits>(TSingles values, byte* destination)
+        where TLanes : ILanes<TSingles, TBits>
+        where TSingles : unmanaged
+        where TBits : unmanaged
+    {
+        TBits bits = TLanes.AsBits(values);
+        TBits magnitude = TLanes.And(bits, TLanes.Create(SingleBits.Magnitude));
+
+        // From the smallest normal number up to what no rounding takes to overflow, compared as if unsigned.
+        uint range = (TFormat.Overflow << Shift) - (1u << Shift) - (1u << SingleBits.MantissaBits);
+        TBits above = TLanes.Add(magnitude, TLanes.Create(SingleBits.Sign - SmallestNormal));
+        TBits isOutside = TLanes.GreaterThan(above, TLanes.Create(SingleBits.Sign + range));
+
+        TBits rounded = TLanes.Add(magnitude, TLanes.Create((1u << (Shift - 1)) - Rebias));
+        TBits isTie = TLanes.Equal(TLanes.And(rounded, TLanes.Create((1u << Shift) - 1)), TLanes.Create(0u));
+        if (TLanes.Any(isTie) || TLanes.Any(isOutside)) return false;
+        TBits sign = TLanes.And(TLanes.ShiftRight(bits, 31 - SignBit), TLanes.Create(1u << SignBit));
+        Store<TLanes, TSingles, TBits>(TLanes.Or(sign, TLanes.ShiftRight(rounded, Shift)), destination);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store<TLanes, TSingles, TBits>(TBits stored, byte* destination)
+        where TLanes : ILanes<TSingles, TBits>
+        where TSingles : unmanaged
+        where TBits : unmanaged
+    {
         if (TFormat.Size == 1)
         {
             TLanes.StoreBytes(stored, destination);
@@ -77,19 +107,5 @@ internal readonly unsafe struct SmallFloatCodec<TFormat> : IFloatCodec
         {
             TLanes.StoreWords(stored, destination);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TBits MayTie<TLanes, TSingles, TBits>(TSingles values)
-        where TLanes : ILanes<TSingles, TBits>
-        where TSingles : unmanaged
-        where TBits : unmanaged
-    {
-        TBits bits = TLanes.AsBits(values);
-        TBits dropped = TLanes.ShiftLeft(bits, 32 - Shift);
-        TBits isHalf = TLanes.Equal(dropped, TLanes.Create(SingleBits.Sign));
-        TBits isSubnormal = TLanes.GreaterThan(
-            TLanes.Create(SmallestNormal), TLanes.And(bits, TLanes.Create(SingleBits.Magnitude)));
-        return TLanes.Or(isHalf, isSubnormal);
     }
 }

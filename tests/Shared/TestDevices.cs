@@ -1,4 +1,4 @@
-namespace LoraKit.Torch.Tests;
+namespace LoraKit.Tests;
 
 /// <summary>The devices that the tests run on: the CPU, and the one that LORAKIT_TEST_DEVICE names.</summary>
 internal static class TestDevices

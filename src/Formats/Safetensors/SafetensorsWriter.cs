@@ -1,0 +1,70 @@
+using LoraKit.Formats.Files;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Safetensors;
+
+/// <summary>
+/// Writes a whole safetensors file: the header is planned at once, the tensors are asked for their bytes one after the other in
+/// the canonical order, in pieces of bounded size. The same tensors and metadata make the same bytes.
+/// </summary>
+public sealed class SafetensorsWriter
+{
+    private const int PieceLength = 1 << 20;
+
+    private readonly Dictionary<string, TensorToWrite> _tensors = new(StringComparer.Ordinal);
+
+    /// <summary>Plans a file.</summary>
+    /// <param name="tensors">The tensors, in any order.</param>
+    /// <param name="metadata">The metadata; null writes none.</param>
+    /// <exception cref="ArgumentException">As <see cref="SafetensorsHeader.Plan"/>.</exception>
+    public SafetensorsWriter(IEnumerable<TensorToWrite> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        TensorToWrite[] all = [.. tensors];
+        Header = SafetensorsHeader.Plan(all.Select(tensor => (tensor.Name, tensor.DType, tensor.Shape)), metadata);
+        foreach (TensorToWrite tensor in all)
+        {
+            _tensors.Add(tensor.Name, tensor);
+        }
+    }
+
+    private delegate void Sink(long offset, ReadOnlySpan<byte> bytes);
+
+    /// <summary>The header of the file to be written; its <see cref="SafetensorsHeader.FileLength"/> is the file's.</summary>
+    public SafetensorsHeader Header { get; }
+
+    /// <summary>Writes the file from the stream's position on.</summary>
+    public void WriteTo(Stream stream, CancellationToken cancellation = default) => Write((_, bytes) => stream.Write(bytes), cancellation);
+
+    /// <summary>Writes the file into an output, which the caller commits.</summary>
+    /// <param name="output">The output.</param>
+    /// <param name="relativePath">The file's place in it.</param>
+    /// <param name="cancellation">Stops between two pieces.</param>
+    /// <exception cref="OutputException">It could not be written, or reads back differently.</exception>
+    public void WriteTo(AtomicOutput output, string relativePath, CancellationToken cancellation = default)
+    {
+        OutputFile file = output.CreateFile(relativePath, Header.FileLength);
+        Write(file.Write, cancellation);
+        byte[] header = new byte[Header.DataOffset];
+        file.Read(0, header);
+        if (!header.AsSpan().SequenceEqual(Header.ToBytes()))
+            throw new OutputException($"{Printable.Text(relativePath)}: the header reads back differently from what was written; check the disk", relativePath);
+    }
+
+    private void Write(Sink sink, CancellationToken cancellation)
+    {
+        sink(0, Header.ToBytes());
+        byte[] piece = new byte[Header.Tensors.Select(tensor => (int)Math.Min(tensor.ByteLength, PieceLength)).DefaultIfEmpty().Max()];
+        foreach (TensorInfo tensor in Header.Tensors)
+        {
+            TensorBytes bytes = _tensors[tensor.Name].Bytes;
+            for (long start = 0; start < tensor.ByteLength;)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                Span<byte> now = piece.AsSpan(0, (int)Math.Min(piece.Length, tensor.ByteLength - start));
+                bytes(start, now);
+                sink(tensor.Offset + start, now);
+                start += now.Length;
+            }
+        }
+    }
+}

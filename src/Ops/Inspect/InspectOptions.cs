@@ -1,0 +1,11 @@
+namespace LoraKit.Ops.Inspect;
+
+/// <summary>How much to look at.</summary>
+public sealed record InspectOptions
+{
+    /// <summary>Reads the whole file once for its hashes.</summary>
+    public bool Hashes { get; init; }
+
+    /// <summary>How many threads read values; 0 takes one per processor.</summary>
+    public int Threads { get; init; }
+}

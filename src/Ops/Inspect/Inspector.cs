@@ -1,0 +1,140 @@
+using System.Text.Json.Nodes;
+using LoraKit.Formats;
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Layouts;
+using LoraKit.Formats.Safetensors;
+using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Verify;
+
+namespace LoraKit.Ops.Inspect;
+
+/// <summary>Fills an <see cref="AdapterInspection"/>.</summary>
+internal static class Inspector
+{
+    public static AdapterInspection Inspect(string path, InspectOptions options, CancellationToken cancellation)
+    {
+        PathKind kind = PathKinds.Of(path);
+        if (kind != PathKind.Adapter) return OfCheckpoint(path, kind, options, cancellation);
+        Adapter adapter;
+        try
+        {
+            adapter = AdapterLayouts.Open(path);
+        }
+        catch (UnsupportedException unread)
+        {
+            // Understood as an adapter and not more: what is in its file can be shown all the same.
+            return OfUnread(path, AdapterLocation.Find(path).TensorFile, unread, options, cancellation);
+        }
+
+        using (adapter)
+        {
+            return OfAdapter(path, adapter, options, cancellation);
+        }
+    }
+
+    private static AdapterInspection OfAdapter(string path, Adapter adapter, InspectOptions options, CancellationToken cancellation)
+    {
+        List<TensorValue> tensors = [.. adapter.Deltas.SelectMany(d => d.Tensors), .. adapter.Replacements.Select(r => r.Values)];
+        List<AdapterIssue> issues = [.. adapter.Issues, .. ZeroFactor.Find(adapter.Deltas)];
+        foreach (NonFiniteTensor found in NonFiniteScan.Run(tensors, options.Threads, null, cancellation).Found)
+        {
+            issues.Add(new AdapterIssue(
+                "non_finite", IssueSeverity.Warning, $"NaN or infinity in {found.Count} of its values", found.Tensor.Name));
+        }
+
+        SortedDictionary<long, int> ranks = [];
+        foreach (LowRankDelta lora in adapter.Deltas.OfType<LowRankDelta>())
+        {
+            ranks[lora.Rank] = ranks.GetValueOrDefault(lora.Rank) + 1;
+        }
+
+        string stored = AdapterLocation.Find(path).TensorFile;
+        return new AdapterInspection
+        {
+            Path = path,
+            Container = "safetensors",
+            Layout = adapter.Layout,
+            Family = Text(adapter.Metadata, "ss_base_model_version"),
+            Architecture = BaseClass(adapter.Config) ?? Text(adapter.Metadata, "modelspec.architecture"),
+            BaseModel = adapter.Config?.BaseModel ?? Text(adapter.Metadata, "ss_sd_model_name"),
+            Bytes = new FileInfo(stored).Length,
+            DType = CommonType.Of(tensors),
+            ParameterCount = tensors.Sum(t => t.Shape.ElementCount),
+            Ranks = ranks,
+            Modules = [.. adapter.Deltas.Select(InspectedModule.Of)],
+            Extras = [.. adapter.Replacements.Select(r => new InspectedTensor(r.Target.Path, r.Reason, r.Values.DType.FileName(), r.Values.Shape))],
+            Metadata = adapter.Metadata,
+            Hashes = options.Hashes ? Hash(stored, cancellation) : null,
+            Issues = issues,
+        };
+    }
+
+    private static AdapterInspection OfUnread(
+        string path, string file, UnsupportedException unread, InspectOptions options, CancellationToken cancellation)
+    {
+        using SafetensorsFile opened = SafetensorsFile.Open(file);
+        List<StoredTensor> tensors = [.. opened.Tensors.Select(t => new StoredTensor(opened, t))];
+        return OfTensors(path, tensors, opened.Header.FileLength) with
+        {
+            Family = Text(opened.Metadata, "ss_base_model_version"),
+            Architecture = Text(opened.Metadata, "modelspec.architecture"),
+            BaseModel = Text(opened.Metadata, "ss_sd_model_name"),
+            Metadata = opened.Metadata,
+            Hashes = options.Hashes ? HashedFile.Of(opened, cancellation) : null,
+            Issues = [new AdapterIssue("unread_layout", IssueSeverity.Warning, unread.Message, unread.Tensor)],
+        };
+    }
+
+    private static AdapterInspection OfCheckpoint(string path, PathKind kind, InspectOptions options, CancellationToken cancellation)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(path);
+        if (options.Hashes && checkpoint.Shards.Count != 1)
+        {
+            throw new InvalidOptionException($"--hash takes one file; '{path}' has {checkpoint.Shards.Count}: name one of them");
+        }
+
+        SafetensorsFile first = checkpoint.Shards[0].File;
+        string? whose = kind == PathKind.UnreadAdapter ? ForeignKeys.Describe(first) : null;
+        JsonObject? config = checkpoint.Config?.Json;
+        return OfTensors(path, [.. checkpoint.Tensors.Values], checkpoint.Shards.Sum(s => s.File.Header.FileLength)) with
+        {
+            Family = checkpoint.Config?.ModelType ?? Text(first.Metadata, "ss_base_model_version"),
+            Architecture = FirstArchitecture(config) ?? Text(first.Metadata, "modelspec.architecture"),
+            BaseModel = Text(first.Metadata, "ss_sd_model_name"),
+            Metadata = first.Metadata,
+            Hashes = options.Hashes ? HashedFile.Of(first, cancellation) : null,
+            Issues = whose is null ? [] :
+            [
+                new AdapterIssue("unread_layout", IssueSeverity.Warning,
+                    $"its keys look like {whose}, a layout that is not read yet; its tensors are listed as extras"),
+            ],
+        };
+    }
+
+    private static AdapterInspection OfTensors(string path, IReadOnlyList<StoredTensor> tensors, long bytes) => new()
+    {
+        Path = path,
+        Container = "safetensors",
+        Bytes = bytes,
+        DType = CommonType.Of(tensors),
+        ParameterCount = tensors.Sum(t => t.Shape.ElementCount),
+        Extras = [.. tensors.Select(t => new InspectedTensor(t.Name, "tensor", t.DType.FileName(), t.Shape))],
+    };
+
+    private static FileHashes Hash(string file, CancellationToken cancellation)
+    {
+        using SafetensorsFile opened = SafetensorsFile.Open(file);
+        return HashedFile.Of(opened, cancellation);
+    }
+
+    private static string? BaseClass(AdapterConfig? config) =>
+        (config?.Json["auto_mapping"] as JsonObject)?["base_model_class"] is JsonValue value && value.TryGetValue(out string? name) ? name : null;
+
+    private static string? FirstArchitecture(JsonObject? config) =>
+        config?["architectures"] is JsonArray { Count: > 0 } names && names[0] is JsonValue value && value.TryGetValue(out string? name) ? name : null;
+
+    // Trainers write the word None for what they do not know.
+    private static string? Text(IReadOnlyDictionary<string, string> metadata, string key) =>
+        metadata.TryGetValue(key, out string? value) && value is not ("" or "None") ? value : null;
+}

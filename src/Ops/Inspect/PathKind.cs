@@ -1,0 +1,45 @@
+using LoraKit.Formats;
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Layouts;
+using LoraKit.Formats.Safetensors;
+
+namespace LoraKit.Ops.Inspect;
+
+/// <summary>What a path holds, told by names and headers.</summary>
+internal enum PathKind : byte
+{
+    /// <summary>An adapter, in a layout that is read.</summary>
+    Adapter,
+
+    /// <summary>An adapter by its tensors' names, in a layout that is not read.</summary>
+    UnreadAdapter,
+
+    /// <summary>Anything else with tensors: a model, a part of one, or just tensors.</summary>
+    Checkpoint,
+}
+
+/// <summary>Tells what a path holds.</summary>
+internal static class PathKinds
+{
+    /// <summary>Looks at a path; a file is opened for its header.</summary>
+    /// <exception cref="InputNotFoundException">There is nothing there.</exception>
+    /// <exception cref="InvalidFileException">A file that is no valid safetensors file.</exception>
+    /// <exception cref="UnsupportedException">A pickle.</exception>
+    public static PathKind Of(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            bool adapter = File.Exists(Path.Combine(path, AdapterConfigFile.Name)) || Directory.EnumerateFiles(path, "adapter_model.*").Any();
+            return adapter ? PathKind.Adapter : PathKind.Checkpoint;
+        }
+
+        if (!File.Exists(path)) throw new InputNotFoundException($"'{path}' does not exist; expected a file or a folder", path);
+        if (path.EndsWith(".index.json", StringComparison.Ordinal)) return PathKind.Checkpoint;
+        AdapterLocation location = AdapterLocation.Find(path);
+        using SafetensorsFile file = SafetensorsFile.Open(location.TensorFile);
+        AdapterConfig? config = location.ConfigFile is null ? null : AdapterConfigFile.Read(location.ConfigFile);
+        AdapterSource source = new(path, file, config, location.ConfigFile);
+        if (AdapterLayouts.All.Any(layout => layout.Detect(source) != LayoutMatch.No)) return PathKind.Adapter;
+        return ForeignKeys.Describe(file) is null ? PathKind.Checkpoint : PathKind.UnreadAdapter;
+    }
+}

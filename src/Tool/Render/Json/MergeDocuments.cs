@@ -1,0 +1,60 @@
+using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Merge;
+
+namespace LoraKit.Tool.Render.Json;
+
+/// <summary>Fills <see cref="MergeDocument"/>.</summary>
+internal static class MergeDocuments
+{
+    private const string Name = "merge";
+
+    public static MergeDocument OfPlan(MergePlan plan, IReadOnlyList<string> warnings) => new()
+    {
+        Command = Name,
+        Ok = true,
+        Base = plan.Options.Base,
+        Adapters = Adapters(plan),
+        Out = plan.Options.Output,
+        DryRun = true,
+        TensorsTotal = plan.Tensors.Count,
+        TensorsChanged = plan.Tensors.Count(t => t.Action != TensorAction.Copy),
+        TensorsCopied = plan.Tensors.Count(t => t.Action == TensorAction.Copy),
+        BytesWritten = plan.OutputBytes,
+        Unmatched = plan.Unmatched,
+        Seconds = null,
+        PeakMemoryBytes = ProcessMemory.PeakBytes,
+        Shards = Shards(plan.Shards),
+        Tensors =
+        [
+            .. plan.Tensors.Select(t => new PlannedTensorBody(
+                t.Name, MergeText.Action(t.Action), t.DType.FileName(), t.Shape.Sizes, t.File, t.Updates)),
+        ],
+        OtherFiles = plan.OtherFiles,
+        Warnings = warnings,
+    };
+
+    public static MergeDocument OfReport(MergePlan plan, MergeReport report, IReadOnlyList<string> warnings) => new()
+    {
+        Command = Name,
+        Ok = true,
+        Base = plan.Options.Base,
+        Adapters = Adapters(plan),
+        Out = report.Output,
+        DryRun = false,
+        TensorsTotal = report.TensorsTotal,
+        TensorsChanged = report.TensorsChanged,
+        TensorsCopied = report.TensorsCopied,
+        BytesWritten = report.BytesWritten,
+        Unmatched = plan.Unmatched,
+        Seconds = Math.Round(report.Elapsed.TotalSeconds, 3),
+        PeakMemoryBytes = ProcessMemory.PeakBytes,
+        Shards = Shards(report.Shards),
+        Warnings = warnings,
+    };
+
+    private static IReadOnlyList<MergeAdapterBody> Adapters(MergePlan plan) =>
+        [.. plan.Adapters.Select(a => new MergeAdapterBody(a.Path, a.Weight, a.Layout, a.Modules))];
+
+    private static IReadOnlyList<ShardBody> Shards(IReadOnlyList<PlannedFile> files) =>
+        [.. files.Select(f => new ShardBody(f.RelativePath, f.Bytes, f.Tensors))];
+}

@@ -1,0 +1,86 @@
+using LoraKit.Ops.Merge;
+
+namespace LoraKit.Tool.Render;
+
+/// <summary>A merge for people: what would be done, and what was done.</summary>
+internal static class MergeText
+{
+    public static void WritePlan(TextWriter output, MergePlan plan, bool everything)
+    {
+        Line(output, "base", plan.Options.Base);
+        foreach (MergeAdapter adapter in plan.Adapters)
+        {
+            Line(output, "adapter", $"{adapter.Path} × {Words.Number(adapter.Weight)} ({adapter.Layout}, {Words.Count(adapter.Modules, "module")})");
+        }
+
+        Line(output, "out", plan.Options.Output);
+        Line(output, "size", $"{Words.Bytes(plan.OutputBytes)} in {Words.Count(plan.Shards.Count, "tensor file")}, {Words.Count(plan.OtherFiles.Count, "other file")}");
+        Line(output, "tensors",
+            $"{Words.Count(plan.Tensors.Count)}: {Count(plan, TensorAction.Change)} change, {Count(plan, TensorAction.Cast)} cast, {Count(plan, TensorAction.Copy)} copied");
+        WriteTensors(output, plan, everything);
+        WriteFiles(output, plan, everything);
+    }
+
+    public static void WriteReport(TextWriter output, MergeReport report) => output.WriteLine(TerminalText.Escape(
+        $"merged into '{report.Output}': {Words.Count(report.TensorsTotal, "tensor")}, {Words.Count(report.TensorsChanged)} changed, "
+        + $"{Words.Bytes(report.BytesWritten)} in {Words.Duration(report.Elapsed)}"));
+
+    private static void WriteTensors(TextWriter output, MergePlan plan, bool everything)
+    {
+        List<PlannedTensor> shown = [.. plan.Tensors.Where(t => everything || t.Action != TensorAction.Copy)];
+        if (shown.Count == 0) return;
+        output.WriteLine();
+        if (everything)
+        {
+            TextTable table = new("tensor", "action", "dtype", "shape", "file", "updates");
+            foreach (PlannedTensor tensor in shown)
+            {
+                table.Add(tensor.Name, Action(tensor.Action), Formats.Tensors.DTypes.FileName(tensor.DType), tensor.Shape.ToString(), tensor.File, string.Join(", ", tensor.Updates));
+            }
+
+            table.Write(output);
+            return;
+        }
+
+        TextTable groups = new(">tensors", "action", "dtype", "shape", "updates");
+        foreach (var group in shown.GroupBy(t => (t.Action, t.DType, t.Shape, Updates: string.Join(", ", t.Updates))))
+        {
+            groups.Add(
+                Words.Count(group.Count()), Action(group.Key.Action), Formats.Tensors.DTypes.FileName(group.Key.DType), group.Key.Shape.ToString(), group.Key.Updates);
+        }
+
+        groups.Write(output);
+    }
+
+    private static void WriteFiles(TextWriter output, MergePlan plan, bool everything)
+    {
+        output.WriteLine();
+        TextTable table = new("file", ">size", ">tensors");
+        foreach (PlannedFile shard in plan.Shards)
+        {
+            table.Add(shard.RelativePath, Words.Bytes(shard.Bytes), Words.Count(shard.Tensors));
+        }
+
+        if (everything)
+        {
+            foreach (string file in plan.OtherFiles)
+            {
+                table.Add(file, "", "");
+            }
+        }
+
+        table.Write(output);
+    }
+
+    /// <summary>The action as it is printed.</summary>
+    public static string Action(TensorAction action) => action switch
+    {
+        TensorAction.Copy => "copy",
+        TensorAction.Cast => "cast",
+        _ => "change",
+    };
+
+    private static string Count(MergePlan plan, TensorAction action) => Words.Count(plan.Tensors.Count(t => t.Action == action));
+
+    private static void Line(TextWriter output, string label, string value) => output.WriteLine($"{label,-8}  {TerminalText.Escape(value)}");
+}

@@ -1,0 +1,62 @@
+using System.CommandLine;
+using System.Text.RegularExpressions;
+using LoraKit.Tool;
+using LoraKit.Tool.Commands;
+
+namespace LoraKit.Tests.Commands;
+
+/// <summary>What holds for every command and option, the next one too.</summary>
+public sealed partial class RegistryTests
+{
+    private static readonly Command Root = ToolCommands.CreateRoot(new ToolEnvironment { Output = TextWriter.Null, Messages = TextWriter.Null });
+
+    public static TheoryData<string> Commands => [.. Root.Subcommands.Select(c => c.Name)];
+
+    [Theory]
+    [MemberData(nameof(Commands))]
+    public void NamesAreKebabCase(string name)
+    {
+        Command command = Find(name);
+        Assert.Matches(KebabCase(), command.Name);
+        Assert.All(command.Options, option => Assert.Matches(KebabCase(), option.Name.StartsWith("--", StringComparison.Ordinal) ? option.Name[2..] : ""));
+        Assert.Equal(command.Options.Count, command.Options.Select(o => o.Name).Distinct().Count());
+        Assert.Equal(
+            command.Options.Sum(o => o.Aliases.Count), command.Options.SelectMany(o => o.Aliases).Distinct().Count());
+    }
+
+    [Theory]
+    [MemberData(nameof(Commands))]
+    public void EverythingIsDescribed(string name)
+    {
+        Command command = Find(name);
+        Assert.False(string.IsNullOrWhiteSpace(command.Description));
+        Assert.All(command.Arguments, argument => Assert.False(string.IsNullOrWhiteSpace(argument.Description)));
+        Assert.All(command.Options, option =>
+        {
+            Assert.False(string.IsNullOrWhiteSpace(option.Description));
+            Assert.True(option.ValueType == typeof(bool) || option.HelpName is { Length: > 0 }, $"{option.Name} does not name its value");
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(Commands))]
+    public void TheSpecHasASectionWithEveryOption(string name)
+    {
+        string spec = File.ReadAllText(Path.Combine(Paths.Repository, "spec", "cli.md"));
+        Assert.Contains($"\n## {name}\n", spec);
+        Assert.All(Find(name).Options, option => Assert.Contains($"`{option.Name}", spec));
+    }
+
+    [Theory]
+    [MemberData(nameof(Commands))]
+    public void EveryCommandSpeaksJson(string name)
+    {
+        IEnumerable<string> options = Find(name).Options.Select(o => o.Name);
+        Assert.Superset(new HashSet<string> { "--json", "--quiet", "--verbose" }, options.ToHashSet());
+    }
+
+    private static Command Find(string name) => Root.Subcommands.Single(c => c.Name == name);
+
+    [GeneratedRegex("^[a-z]+(-[a-z]+)*$")]
+    private static partial Regex KebabCase();
+}

@@ -1,0 +1,67 @@
+using System.Text.Json;
+
+namespace LoraKit.Tests.Commands;
+
+public sealed class VerifyCommandTests
+{
+    [Fact]
+    public void AValidAdapter()
+    {
+        ToolRun run = ToolRun.Of("verify", Paths.Fixture("peft", "lora-linear-f32", "adapter"), "--json", "--quiet");
+        Assert.Equal(0, run.Code);
+        Assert.Equal("", run.Messages);
+        Assert.Equal(
+            ["command", "version", "ok", "path", "valid", "findings", "checkedElements", "warnings", "error"],
+            run.Json.EnumerateObject().Select(p => p.Name));
+        Assert.True(run.Json.GetProperty("valid").GetBoolean());
+        Assert.Equal(4344, run.Json.GetProperty("checkedElements").GetInt64());
+    }
+
+    [Fact]
+    public void NaNIsAFinding()
+    {
+        using TempFolder folder = new();
+        string adapter = TensorFile.WriteAdapter(folder["a"], up: float.NaN);
+        ToolRun run = ToolRun.Of("verify", adapter, "--json");
+        Assert.Equal(1, run.Code);
+        Assert.False(run.Json.GetProperty("ok").GetBoolean());
+        JsonElement finding = Assert.Single(run.Json.GetProperty("findings").EnumerateArray());
+        Assert.Equal(["code", "message", "file", "tensor"], finding.EnumerateObject().Select(p => p.Name));
+        Assert.Equal("non_finite", finding.GetProperty("code").GetString());
+        Assert.Equal("base_model.model.q_proj.lora_B.weight", finding.GetProperty("tensor").GetString());
+        Assert.Contains("1 finding", ToolRun.Of("verify", adapter).Output);
+    }
+
+    [Fact]
+    public void ABrokenFileIsAFinding()
+    {
+        using TempFolder folder = new();
+        File.WriteAllText(folder["x.safetensors"], "<!DOCTYPE html><html></html>");
+        ToolRun run = ToolRun.Of("verify", folder["x.safetensors"], "--json");
+        Assert.Equal(1, run.Code);
+        Assert.False(run.Json.GetProperty("valid").GetBoolean());
+        Assert.Equal("invalid_file", run.Json.GetProperty("findings")[0].GetProperty("code").GetString());
+    }
+
+    [Fact]
+    public void NoSuchPathStops()
+    {
+        ToolRun run = ToolRun.Of("verify", "/no/such/path", "--json");
+        Assert.Equal(2, run.Code);
+        Assert.Equal("not_found", run.Json.GetProperty("error").GetProperty("code").GetString());
+    }
+
+    [Fact]
+    public void AnInterruptionEndsWith130()
+    {
+        ToolRun run = ToolRun.Of(new Dictionary<string, string>(), () =>
+        {
+            LoraKit.Tool.Interruption interruption = new();
+            interruption.Interrupt();
+            return interruption;
+        }, "verify", Paths.Fixture("peft", "lora-linear-f32", "adapter"), "--json", "--quiet");
+        Assert.Equal(130, run.Code);
+        Assert.Equal("interrupted", run.Json.GetProperty("error").GetProperty("code").GetString());
+        Assert.Single(run.Lines);
+    }
+}
