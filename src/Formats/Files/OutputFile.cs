@@ -8,6 +8,7 @@ public sealed class OutputFile
 {
     private const long CopyStep = 32 << 20; // Between two looks at the cancellation.
     private const int BufferLength = 1 << 20;
+    private const int WriteBackLength = 1 << 20; // What will be flushed goes to the disk while more is computed; small writes wait.
 
     // What .NET throws where the space cannot be claimed, and only there: it drops the system's error number.
     private const int NoErrorNumber = unchecked((int)0x80131620);
@@ -49,7 +50,7 @@ public sealed class OutputFile
             throw OutputErrors.Of(_finalPath, "cannot be written", e);
         }
 
-        Interlocked.Add(ref _written, bytes.Length);
+        Written(offset, bytes.Length);
     }
 
     /// <summary>Copies a range of an open file, inside the kernel where it can (copy_file_range), else through a buffer.</summary>
@@ -71,7 +72,7 @@ public sealed class OutputFile
             cancellation.ThrowIfCancellationRequested();
             long step = Math.Min(CopyStep, length - done);
             long copied = NativeFiles.CopyRange(source, sourceOffset + done, Handle, offset + done, step);
-            if (copied > 0) Interlocked.Add(ref _written, copied);
+            if (copied > 0) Written(offset + done, copied);
             else copied = CopyThroughBuffer(source, sourcePath, sourceOffset + done, offset + done, step); // It also finds out what is wrong.
             done += copied;
         }
@@ -132,7 +133,7 @@ public sealed class OutputFile
 
         try
         {
-            if (_flush) RandomAccess.FlushToDisk(_handle);
+            if (_flush) NativeFiles.FlushFile(_handle);
             Close();
         }
         catch (Exception e) when (OutputErrors.IsRefusal(e))
@@ -183,6 +184,12 @@ public sealed class OutputFile
         {
             throw new InvalidFileException($"{shown}: cannot be read: {Printable.Text(e.Message)}", sourcePath, cause: e);
         }
+    }
+
+    private void Written(long offset, long length)
+    {
+        Interlocked.Add(ref _written, length);
+        if (_flush && length >= WriteBackLength) NativeFiles.StartWriteBack(Handle, offset, length);
     }
 
     private void CheckRange(long offset, long length)

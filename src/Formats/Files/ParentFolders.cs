@@ -48,7 +48,7 @@ internal sealed class ParentFolders : IDisposable
             }
             catch (Exception e) when (OutputErrors.IsRefusal(e))
             {
-                return;
+                // Never made, or in use.
             }
         }
     }
