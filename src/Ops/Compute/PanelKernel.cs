@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using LoraKit.Formats.Tensors.Floats;
 
 namespace LoraKit.Ops.Compute;
@@ -17,7 +18,7 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
     private const int BlockRows = 4;
 
     /// <summary>Panels that are summed before they are finished: the sums should stay in the first-level cache.</summary>
-    private const int StripPanels = 8;
+    private const int StripPanels = 4;
 
     /// <summary>As much of the right factor as is swept before the next rows: it should stay in the second-level cache.</summary>
     private const int SweepBytes = 256 << 10;
@@ -66,6 +67,12 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
         for (int column = 0; column < columns; column += StripColumns)
         {
             int strip = Math.Min(StripColumns, columns - column);
+            for (int row = 0; row < rows; row++)
+            {
+                Prefetch(source + (row * sourceStride) + ((nint)column * TFinish.SourceSize), strip * TFinish.SourceSize);
+                Prefetch(destination + (row * destinationStride) + ((nint)column * TFinish.DestinationSize), strip * TFinish.DestinationSize);
+            }
+
             Sum(left, panels + ((nint)column * rank), rank, rows, strip, sums);
             for (int row = 0; row < rows; row++)
             {
@@ -74,6 +81,16 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
                     source + (row * sourceStride) + ((nint)column * TFinish.SourceSize),
                     destination + (row * destinationStride) + ((nint)column * TFinish.DestinationSize));
             }
+        }
+    }
+
+    /// <summary>Asks for memory that is needed after the sums, so that it travels meanwhile.</summary>
+    private static void Prefetch(byte* address, int bytes)
+    {
+        if (!Sse.IsSupported) return;
+        for (int i = 0; i < bytes; i += CacheLine)
+        {
+            Sse.Prefetch0(address + i);
         }
     }
 
