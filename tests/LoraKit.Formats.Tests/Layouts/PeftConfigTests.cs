@@ -53,7 +53,7 @@ public sealed class PeftConfigTests
     [InlineData("""{ "peft_type": "LORA", "x": [{ "a": 1 }, { "a": 1, "a": 2 }] }""", "a' is there twice")]
     [InlineData("""{ "peft_type": "LORA", "revision": "\ud800" }""", "no valid text")]
     [InlineData("""{ "peft_type": "LORA", "\ud800": 1 }""", "no valid text")]
-    [InlineData("""{ "peft_type": "LORA", "r": "\u001b[31m\n" }""", @"\\u001B[31m\\n")]
+    [InlineData("""{ "peft_type": "LORA", "r": "\u001b[31m\n" }""", @"\u001B[31m\n")]
     public void A_broken_configuration_is_refused_with_file_and_setting(string json, string part)
     {
         using TempFolder folder = new();

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Layouts;
+using LoraKit.Formats.Tensors;
 using LoraKit.Tests;
 
 namespace LoraKit.Formats.Tests.Layouts;
@@ -58,14 +59,14 @@ public sealed class PeftFixtureTests
         using Adapter adapter = AdapterLayouts.Open(Paths.Fixture("peft", name, "adapter"));
         using Safetensors.SafetensorsFile baseFile = Safetensors.SafetensorsFile.Open(Paths.Fixture("peft", name, "base", "model.safetensors"));
         using Safetensors.SafetensorsFile merged = Safetensors.SafetensorsFile.Open(Paths.Fixture("peft", name, "merged.safetensors"));
-        foreach (Tensors.TensorInfo info in baseFile.Tensors)
+        foreach (TensorInfo info in baseFile.Tensors)
         {
-            double[] values = new Tensors.StoredTensor(baseFile, info).ToDoubles();
+            double[] values = new StoredTensor(baseFile, info).ToDoubles();
             foreach (Replacement replacement in adapter.Replacements.Where(r => r.Target.Path == info.Name)) Replace(values, replacement);
             foreach (AdapterDelta delta in adapter.Deltas.Where(d => d.Target.Path == info.Name)) Add(values, info.Shape, delta);
 
-            Assert.True(merged.TryGetTensor(info.Name, out Tensors.TensorInfo? expectedInfo), info.Name);
-            double[] expected = new Tensors.StoredTensor(merged, expectedInfo).ToDoubles();
+            Assert.True(merged.TryGetTensor(info.Name, out TensorInfo? expectedInfo), info.Name);
+            double[] expected = new StoredTensor(merged, expectedInfo).ToDoubles();
             double tolerance = 1e-5 * expected.Max(Math.Abs);
             for (int i = 0; i < expected.Length; i++)
             {
@@ -121,7 +122,7 @@ public sealed class PeftFixtureTests
         for (int i = 0; i < replacement.Rows.Count; i++) with.AsSpan(i * width, width).CopyTo(values.AsSpan((int)replacement.Rows[i] * width));
     }
 
-    private static void Add(double[] values, LoraKit.Formats.Tensors.TensorShape shape, AdapterDelta delta)
+    private static void Add(double[] values, TensorShape shape, AdapterDelta delta)
     {
         if (delta is DenseDelta dense)
         {

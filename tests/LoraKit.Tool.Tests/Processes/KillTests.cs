@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using System.IO.Hashing;
+using LoraKit.Formats.Safetensors;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Tests.Processes;
+
+/// <summary>A merge killed without warning: there is no output, or the whole of it; the next run cleans up and succeeds.</summary>
+public sealed class KillTests
+{
+    private const int Moments = 10;
+    private const int Layers = 12;
+    private const int Width = 1024;
+
+    [Fact]
+    public void NoOutputOrTheWholeOfIt()
+    {
+        using TempFolder folder = new();
+        WriteBase(folder["base", "model.safetensors"]);
+        WriteAdapter(folder["adapter"]);
+        Dictionary<string, string> inputs = Hashes(folder["base"], folder["adapter"]);
+
+        long started = Stopwatch.GetTimestamp();
+        Assert.Equal(0, Merge(folder, folder["whole"], killAfter: null));
+        TimeSpan whole = Stopwatch.GetElapsedTime(started);
+        Dictionary<string, string> expected = Hashes(folder["whole"]);
+
+        Random random = new(2026);
+        int killed = 0;
+        for (int i = 0; i < Moments; i++)
+        {
+            TimeSpan moment = whole * ((i + random.NextDouble()) / Moments);
+            if (Merge(folder, folder["out"], moment) != 0)
+            {
+                killed++;
+                Assert.False(Path.Exists(folder["out"]), $"killed after {moment}: the output has its final name");
+            }
+            else
+            {
+                Assert.Equal(expected, Hashes(folder["out"]));
+                Directory.Delete(folder["out"], recursive: true);
+            }
+
+            Assert.Equal(inputs, Hashes(folder["base"], folder["adapter"]));
+        }
+
+        Assert.True(killed > 0, "no run was killed in time");
+        Assert.Equal(0, Merge(folder, folder["out"], killAfter: null));
+        Assert.Equal(expected, Hashes(folder["out"]));
+        Assert.Equal(["adapter", "base", "out", "whole"], Directory.GetFileSystemEntries(folder.Path).Select(e => Path.GetFileName(e)!).Order());
+    }
+
+    private static int Merge(TempFolder folder, string output, TimeSpan? killAfter)
+    {
+        using Process process = ToolProcess.StartTool(
+            "merge", "--base", folder["base"], "--adapter", folder["adapter"], "--out", output, "--quiet", "--memory", "1MB");
+        if (killAfter is { } moment && !process.WaitForExit(moment)) process.Kill();
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+
+    private static void WriteBase(string path)
+    {
+        SafetensorsHeader header = SafetensorsHeader.Plan(
+            Enumerable.Range(0, Layers).Select(i => ($"layers.{i}.q.weight", DType.BF16, new TensorShape(Width, Width))), null);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        byte[] data = new byte[header.FileLength - header.DataOffset];
+        new Random(1).NextBytes(data);
+        using FileStream file = File.Create(path);
+        file.Write(header.ToBytes());
+        file.Write(data);
+    }
+
+    private static void WriteAdapter(string folder)
+    {
+        const int Rank = 8;
+        Random random = new(2);
+        float[] Values(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() - 0.5f)];
+        TensorFile.Write(
+            Path.Combine(folder, "adapter_model.safetensors"),
+            Enumerable.Range(0, Layers).SelectMany(i => new[]
+            {
+                KeyValuePair.Create($"base_model.model.layers.{i}.q.lora_A.weight", (new long[] { Rank, Width }, Values(Rank * Width))),
+                KeyValuePair.Create($"base_model.model.layers.{i}.q.lora_B.weight", (new long[] { Width, Rank }, Values(Width * Rank))),
+            }).ToDictionary());
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), $$"""{"peft_type": "LORA", "r": {{Rank}}, "lora_alpha": 4}""");
+    }
+
+    private static Dictionary<string, string> Hashes(params string[] folders) => folders
+        .SelectMany(f => Directory.EnumerateFiles(f, "*", SearchOption.AllDirectories).Select(p => (Name: Path.GetRelativePath(f, p), Path: p)))
+        .ToDictionary(f => f.Name, f => Convert.ToHexString(XxHash128.Hash(File.ReadAllBytes(f.Path))));
+}
