@@ -113,6 +113,7 @@ public sealed class MergePlan : IDisposable
             Overwrite = Options.Overwrite,
             Flush = Options.Flush,
             Inputs = [Options.Base, .. Options.Adapters.Select(a => a.Path)],
+            PlannedFiles = [.. Shards.Select(s => s.RelativePath), .. OtherFiles],
         };
         using AtomicOutput output = _toSingleFile
             ? AtomicOutput.CreateSingle(Options.Output, outputOptions)

@@ -40,7 +40,7 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
             }
             else
             {
-                ElementCast.Cast(source, sourceType, destination, work.Target.DType);
+                FloatConvert.Cast(sourceType, source, work.Target.DType, destination);
             }
         }
         finally
