@@ -6,6 +6,10 @@ namespace LoraKit.Formats.Files;
 /// </summary>
 internal sealed class OutputLock : IDisposable
 {
+    private const int HeldOnLinux = 11; // EWOULDBLOCK
+    private const int HeldOnMac = 35;
+    private const int HeldOnWindows = unchecked((int)0x80070020); // ERROR_SHARING_VIOLATION
+
     private readonly FileStream _file;
 
     private OutputLock(FileStream file) => _file = file;
@@ -13,13 +17,17 @@ internal sealed class OutputLock : IDisposable
     /// <exception cref="OutputException">Another writer holds it, or the folder cannot be written.</exception>
     public static OutputLock Take(OutputPlace place)
     {
-        if (new FileInfo(place.Lock).LinkTarget is not null) throw OutputErrors.Of(place.Final, "cannot be locked", new IOException($"{place.Lock} is a symbolic link; remove it"));
+        if (new FileInfo(place.Lock).LinkTarget is not null)
+        {
+            throw new OutputException($"{Printable.Text(place.Final)}: cannot be locked: {Printable.Text(place.Lock)} is a symbolic link; remove it", place.Final);
+        }
+
         try
         {
             // Removed on closing while the lock is still held; opening then notices a file that vanished and tries again.
             return new(new(place.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose));
         }
-        catch (IOException e) when (File.Exists(place.Lock))
+        catch (IOException e) when (e.HResult is HeldOnLinux or HeldOnMac or HeldOnWindows)
         {
             throw new OutputException($"{Printable.Text(place.Final)}: is being written by another program; wait for it, or choose another name", place.Final, e);
         }
