@@ -98,11 +98,14 @@ internal ref struct HeaderTokens
             if (_reader.ValueIsEscaped && JsonEscapes.HaveLoneSurrogate(_reader.ValueSpan))
                 throw new InvalidFileException($"the header has a lone surrogate escape in the string at its byte {Position}");
         }
-        else if (Type == JsonTokenType.Number && (!_reader.TryGetDouble(out double value) || !double.IsFinite(value)))
+        else if (Type == JsonTokenType.Number && MayBeOutOfRange(_reader.ValueSpan) && !(_reader.TryGetDouble(out double value) && double.IsFinite(value)))
         {
             throw new InvalidFileException($"the header has a number out of range at its byte {Position}");
         }
     }
+
+    // Up to 300 digits without an exponent stay far below the largest double, 1.8e308.
+    private static bool MayBeOutOfRange(ReadOnlySpan<byte> number) => number.Length > 300 || number.ContainsAny((byte)'e', (byte)'E');
 
     // The first sentence: what follows tells of reader options and counts lines.
     private static string Reason(JsonException e)
