@@ -1,6 +1,5 @@
 using System.Globalization;
 using LoraKit.Formats.Adapters;
-using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Inspect;
 
 namespace LoraKit.Tool.Render;
@@ -46,7 +45,8 @@ internal static class InspectText
         }
         else
         {
-            foreach (IGrouping<object, InspectedModule> group in modules.GroupBy(m => (object)(m.Kind, m.Shape, m.Rank, m.Alpha, m.Scale, m.DType, m.Dora)))
+            // Keys of text: a tuple of values would be compiled anew at every start.
+            foreach (IGrouping<string, InspectedModule> group in modules.GroupBy(m => string.Join('\t', Cells(m))))
             {
                 Add(table, Words.Count(group.Count()), group.First());
             }
@@ -55,9 +55,13 @@ internal static class InspectText
         table.Write(output);
     }
 
-    private static void Add(TextTable table, string first, InspectedModule module) => table.Add(
-        first, module.Dora ? $"{module.Kind}+dora" : module.Kind, module.Shape.ToString(), module.Rank?.ToString(CultureInfo.InvariantCulture) ?? "–",
-        Words.Number(module.Alpha), Words.Number(module.Scale), module.DType);
+    private static void Add(TextTable table, string first, InspectedModule module) => table.Add([first, .. Cells(module)]);
+
+    private static string[] Cells(InspectedModule module) =>
+    [
+        module.Dora ? $"{module.Kind}+dora" : module.Kind, module.Shape.ToString(), module.Rank?.ToString(CultureInfo.InvariantCulture) ?? "–",
+        Words.Number(module.Alpha), Words.Number(module.Scale), module.DType,
+    ];
 
     private static void WriteExtras(TextWriter output, IReadOnlyList<InspectedTensor> extras, bool everything)
     {
@@ -72,9 +76,10 @@ internal static class InspectText
         }
         else
         {
-            foreach (IGrouping<(string Kind, TensorShape Shape, string DType), InspectedTensor> group in extras.GroupBy(e => (e.Kind, e.Shape, e.DType)))
+            foreach (IGrouping<string, InspectedTensor> group in extras.GroupBy(e => $"{e.Kind}\t{e.Shape}\t{e.DType}"))
             {
-                table.Add(Words.Count(group.Count()), group.Key.Kind, group.Key.Shape.ToString(), group.Key.DType);
+                InspectedTensor first = group.First();
+                table.Add(Words.Count(group.Count()), first.Kind, first.Shape.ToString(), first.DType);
             }
         }
 
@@ -105,13 +110,13 @@ internal static class InspectText
     private static void WriteIssues(TextWriter output, IReadOnlyList<AdapterIssue> issues, bool everything)
     {
         output.WriteLine();
-        foreach (IGrouping<(string Code, IssueSeverity Severity, string Message), AdapterIssue> group in issues.GroupBy(i => (i.Code, i.Severity, i.Message)))
+        foreach (IGrouping<string, AdapterIssue> group in issues.GroupBy(i => $"{Severity(i.Severity)} ({i.Code}): {i.Message}"))
         {
             List<string> places = [.. group.Select(i => i.Where).OfType<string>()];
             string where = places.Count == 0 ? ""
                 : everything || places.Count <= 2 ? $": {string.Join(", ", places)}"
                 : $": {places[0]} and {places.Count - 1} more";
-            output.WriteLine(TerminalText.Escape($"{Severity(group.Key.Severity)} ({group.Key.Code}): {group.Key.Message}{where}"));
+            output.WriteLine(TerminalText.Escape(group.Key + where));
         }
     }
 

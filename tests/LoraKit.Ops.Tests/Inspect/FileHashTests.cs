@@ -35,7 +35,9 @@ public sealed class FileHashTests
         string hashed = WrittenFile.Create(folder["hashed.safetensors"], tensors, new Dictionary<string, string> { ["ss_a"] = "1\n" });
         string full = WrittenFile.Create(folder["full.safetensors"], tensors, new Dictionary<string, string>
         {
-            ["ss_a"] = "1\n", ["sshs_model_hash"] = "whatever", ["modelspec.title"] = "not hashed",
+            ["ss_a"] = "1\n",
+            ["sshs_model_hash"] = "whatever",
+            ["modelspec.title"] = "not hashed",
         });
         byte[] bytes = File.ReadAllBytes(hashed);
         int start = 8 + (int)BitConverter.ToInt64(bytes);
