@@ -1,3 +1,5 @@
+using LoraKit.Formats.Files;
+
 namespace LoraKit.Formats.Tensors;
 
 /// <summary>Whole tensors to arrays of values, read in bounded pieces.</summary>
@@ -16,14 +18,14 @@ internal static class TensorDecoder
         if (!tensor.DType.IsMergeable())
         {
             throw new UnsupportedException(
-                $"tensor '{tensor.Name}' is stored as {tensor.DType.FileName()}, which has no real values to compute with", tensor.File, tensor.Name);
+                $"tensor '{Printable.Text(tensor.Name)}' is stored as {tensor.DType.FileName()}, which has no real values to compute with", tensor.File, tensor.Name);
         }
 
         long count = tensor.Shape.ElementCount;
         if (count > Array.MaxLength)
         {
             throw new UnsupportedException(
-                $"tensor '{tensor.Name}' has {count} elements, more than fit in one array ({Array.MaxLength})", tensor.File, tensor.Name);
+                $"tensor '{Printable.Text(tensor.Name)}' has {count} elements, more than fit in one array ({Array.MaxLength})", tensor.File, tensor.Name);
         }
 
         T[] values = new T[count];

@@ -52,16 +52,11 @@ public readonly struct TensorShape : IEquatable<TensorShape>
     }
 
     /// <summary>The shape seen as a matrix: the first dimension by the product of the others. A vector is a column, a scalar is 1 × 1.</summary>
+    /// <exception cref="OverflowException">The product does not fit in 64 bits.</exception>
     public (long Rows, long Columns) AsMatrix()
     {
         if (Rank == 0) return (1, 1);
-        long columns = 1;
-        for (int i = 1; i < Rank; i++)
-        {
-            columns = checked(columns * Sizes[i]);
-        }
-
-        return (Sizes[0], columns);
+        return (Sizes[0], new TensorShape(Sizes.AsSpan(1)).ElementCount);
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,7 @@ using System.Globalization;
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Targets;
 
@@ -13,6 +14,8 @@ namespace LoraKit.Ops.Merge;
 /// </summary>
 internal sealed class EditPlanner(Checkpoint @base)
 {
+    private const int LineLength = 2000;
+
     private readonly Dictionary<string, TensorEdit> _edits = new(StringComparer.Ordinal);
     private readonly List<string> _misses = [];
     private readonly List<string> _conflicts = [];
@@ -43,7 +46,7 @@ internal sealed class EditPlanner(Checkpoint @base)
         Dictionary<ParameterName, Target> targets = TargetMatch.Resolve(parameters, @base);
         foreach (string miss in targets.Values.Select(t => t.Miss).OfType<string>())
         {
-            _misses.Add($"{adapter.Path}: {miss}");
+            Miss($"{adapter.Path}: {miss}");
         }
 
         foreach (Replacement replacement in adapter.Replacements)
@@ -53,7 +56,7 @@ internal sealed class EditPlanner(Checkpoint @base)
             if (tied && adapter.Replacements.FirstOrDefault(r => r.Rows is null && targets[r.Target] is { TiedTo: false } t && t.Tensor == tensor) is { } partner
                 && SameValues.Are(partner.Values, replacement.Values))
             {
-                _warnings.Add($"{replacement.Target} and {partner.Target} are one tensor in the base and get the same values: they stay one");
+                Warn($"{replacement.Target} and {partner.Target} are one tensor in the base and get the same values: they stay one");
                 continue;
             }
 
@@ -84,13 +87,13 @@ internal sealed class EditPlanner(Checkpoint @base)
             long rows = Shape(name)[0];
             if (rows != NewVocabularySize && @base.Tensors[name].Shape[0] == resized[0].Base!.Shape[0])
             {
-                _conflicts.Add(
+                Conflict(
                     $"{resized[0].Whole!.Adapter}: the vocabulary becomes {NewVocabularySize} in {resized[0].Name}, but {name} keeps {rows} rows " +
                     "and the adapter brings no values for the others");
             }
         }
 
-        _warnings.Add(
+        Warn(
             $"the vocabulary changes from {resized[0].Base!.Shape[0]} to {NewVocabularySize} rows: config.json is updated; " +
             "the tokenizer is the base's, take the adapter's if it added tokens");
     }
@@ -109,17 +112,17 @@ internal sealed class EditPlanner(Checkpoint @base)
             && replacement.Values.Shape.Rank == 2 && edit.Shape.Rank == 2 && replacement.Values.Shape[1] == edit.Shape[1];
         if (!sameShape && !resizes)
         {
-            _misses.Add($"{adapter.Path}: {replacement.Target} is {replacement.Values.Shape} in the adapter, but {tensor} is {edit.Shape} in the base");
+            Miss($"{adapter.Path}: {replacement.Target} is {replacement.Values.Shape} in the adapter, but {tensor} is {edit.Shape} in the base");
         }
         else if (resizes && input.Weight != 1)
         {
-            _misses.Add(
+            Miss(
                 $"{adapter.Path}: {replacement.Target} has other rows than {tensor} ({replacement.Values.Shape} for {edit.Shape}), " +
                 $"which has a meaning at weight 1 only, not at {Number(input.Weight)}");
         }
         else if (edit.Whole is { } other)
         {
-            _misses.Add($"{adapter.Path}: {replacement.Target} replaces {tensor}, which {other.Adapter} replaces too");
+            Miss($"{adapter.Path}: {replacement.Target} replaces {tensor}, which {other.Adapter} replaces too");
         }
         else
         {
@@ -133,7 +136,7 @@ internal sealed class EditPlanner(Checkpoint @base)
         if (edit.Shape.Rank != 2 || replacement.Values.Shape.Rank != 2 || replacement.Values.Shape[1] != edit.Shape[1]
             || replacement.Values.Shape[0] != rows.Count)
         {
-            _misses.Add(
+            Miss(
                 $"{adapter.Path}: {replacement.Target} brings rows {replacement.Values.Shape} for {rows.Count} tokens, but {tensor} is {edit.Shape} in the base");
             return;
         }
@@ -142,11 +145,11 @@ internal sealed class EditPlanner(Checkpoint @base)
         {
             if (rows[i] < 0 || rows[i] >= edit.Shape[0])
             {
-                _misses.Add($"{adapter.Path}: {replacement.Target} replaces row {rows[i]}, but {tensor} has {edit.Shape[0]} rows");
+                Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]}, but {tensor} has {edit.Shape[0]} rows");
             }
             else if (edit.Rows.TryGetValue(rows[i], out WeightedRow other))
             {
-                _misses.Add($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {other.Adapter} replaces too");
+                Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {other.Adapter} replaces too");
             }
             else
             {
@@ -169,13 +172,13 @@ internal sealed class EditPlanner(Checkpoint @base)
         };
         if (needed is null)
         {
-            _misses.Add($"{adapter.Path}: {delta.Target} needs {Wanted(delta)}, but {tensor} is {edit.Shape} in the base");
+            Miss($"{adapter.Path}: {delta.Target} needs {Wanted(delta)}, but {tensor} is {edit.Shape} in the base");
             return;
         }
 
         if (!edit.BaseType.IsMergeable() || IsScaled(tensor))
         {
-            _misses.Add(
+            Miss(
                 $"{adapter.Path}: {tensor} is stored as {edit.BaseType.FileName()} (quantised), to which nothing can be added exactly; merge into the unquantised base");
             return;
         }
@@ -195,11 +198,11 @@ internal sealed class EditPlanner(Checkpoint @base)
         {
             if (delta is LowRankDelta one && other.Delta is LowRankDelta two && SameValues.Are(one, two))
             {
-                _warnings.Add($"{delta.Target} and {other.Delta.Target} are one tensor in the base and have the same update: it is added once");
+                Warn($"{delta.Target} and {other.Delta.Target} are one tensor in the base and have the same update: it is added once");
             }
             else
             {
-                _misses.Add(
+                Miss(
                     $"{adapter.Path}: {delta.Target} and {other.Delta.Target} are one tensor in the base (tied), and the adapter updates them differently; " +
                     "merge into a base saved with both");
             }
@@ -209,7 +212,7 @@ internal sealed class EditPlanner(Checkpoint @base)
 
         if (_tiedUpdates.TryAdd((adapter.Path, tensor), (delta, tied)) && tied)
         {
-            _warnings.Add($"{delta.Target} is tied to {tensor} in the base: the update goes there, and both change");
+            Warn($"{delta.Target} is tied to {tensor} in the base: the update goes there, and both change");
         }
 
         return true;
@@ -222,7 +225,7 @@ internal sealed class EditPlanner(Checkpoint @base)
         TensorEdit edit = new(name, null, source.DType, source.Shape);
         _edits.Add(name, edit);
         Unties = true;
-        _warnings.Add($"{name} becomes a tensor of its own: the base ties it to {partner}, and the adapter replaces it");
+        Warn($"{name} becomes a tensor of its own: the base ties it to {partner}, and the adapter replaces it");
         return edit;
     }
 
@@ -240,6 +243,13 @@ internal sealed class EditPlanner(Checkpoint @base)
     // FP8 checkpoints keep their scales beside the weight; bytes without them are not the weight's values.
     private bool IsScaled(string tensor) =>
         @base.Tensors.ContainsKey(tensor + "_scale_inv") || @base.Tensors.ContainsKey(tensor + "_scale") || @base.Tensors.ContainsKey(tensor + ".absmax");
+
+    // Lines are made of names from files: each stays one line, whatever they hold.
+    private void Miss(string line) => _misses.Add(Printable.Text(line, LineLength));
+
+    private void Conflict(string line) => _conflicts.Add(Printable.Text(line, LineLength));
+
+    private void Warn(string line) => _warnings.Add(Printable.Text(line, LineLength));
 
     private static string Wanted(AdapterDelta delta) => delta switch
     {

@@ -1,5 +1,6 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 
@@ -24,7 +25,7 @@ internal static class ProductBuilder
         long rank = edit.Deltas.Sum(d => d.Delta is LowRankDelta lowRank ? lowRank.Rank : columns);
         if (columns > int.MaxValue || checked(rows * rank) > Array.MaxLength || checked(rank * columns) > Array.MaxLength)
         {
-            throw new UnsupportedException($"tensor '{edit.Name}' {edit.Shape}: updates of rank {rank} in all do not fit in memory", tensor: edit.Name);
+            throw new UnsupportedException($"tensor '{Printable.Text(edit.Name)}' {edit.Shape}: updates of rank {rank} in all do not fit in memory", tensor: edit.Name);
         }
 
         T[] left = new T[rows * rank];
@@ -103,7 +104,7 @@ internal static class ProductBuilder
             if (!T.IsFinite(values[i]))
             {
                 throw new NonFiniteException(
-                    $"{tensor.File}: tensor '{tensor.Name}' holds {values[i]} at element {i}; a factor must be finite, the adapter is damaged or its training diverged",
+                    $"{Printable.Text(tensor.File ?? "memory")}: tensor '{Printable.Text(tensor.Name)}' holds {values[i]} at element {i}; a factor must be finite, the adapter is damaged or its training diverged",
                     tensor.File, tensor.Name);
             }
         }
