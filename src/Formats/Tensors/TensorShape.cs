@@ -56,7 +56,7 @@ public readonly struct TensorShape : IEquatable<TensorShape>
     public (long Rows, long Columns) AsMatrix()
     {
         if (Rank == 0) return (1, 1);
-        return (Sizes[0], new TensorShape(Sizes.AsSpan(1)).ElementCount);
+        return (Sizes[0], new TensorShape(Sizes.AsSpan()[1..]).ElementCount);
     }
 
     /// <inheritdoc/>
