@@ -41,15 +41,8 @@ internal sealed class MilestoneProgress : IProgress<OpProgress>
 
     private void Write(OpProgress value, TimeSpan elapsed)
     {
-        double share = (double)value.BytesDone / value.BytesTotal;
-        string line = $"{_title}: {(int)(100 * share)} % ({Words.Bytes(value.BytesDone)} of {Words.Bytes(value.BytesTotal)}";
-        if (elapsed > TimeSpan.Zero)
-        {
-            line += $", {Words.Bytes(value.BytesDone / elapsed.TotalSeconds)}/s";
-            if (share < 1) line += $", {Words.Duration(elapsed * ((1 - share) / share))} left, {TerminalText.Escape(value.Current)}";
-        }
-
-        _messages.WriteLine(line + ")");
+        string current = value.BytesDone < value.BytesTotal ? $", {TerminalText.Escape(value.Current)}" : "";
+        _messages.WriteLine($"{_title}: {(int)(100.0 * value.BytesDone / value.BytesTotal)} % ({ProgressText.Of(value, elapsed)}{current})");
         _messages.Flush();
     }
 }
