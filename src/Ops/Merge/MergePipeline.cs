@@ -5,23 +5,25 @@ using LoraKit.Ops.Compute;
 namespace LoraKit.Ops.Merge;
 
 /// <summary>
-/// Runs jobs in order on a fixed number of workers. A worker reads, computes and writes one job at a time into its own buffers, so
-/// memory is workers × tile, whatever the model; there are more workers than processors so that one waits for the disk while
-/// another computes. The jobs are independent and their places known, so the bytes do not depend on who does what when.
+/// Runs jobs on a fixed number of workers. A worker reads, computes and writes one job at a time into its own buffers, so memory is
+/// workers × tile, whatever the model; there are more workers than processors so that one waits for the disk while another
+/// computes. Each output file has its own queue, and workers begin at different ones: a file takes one write at a time. The jobs
+/// are independent and their places known, so the bytes do not depend on who does what when.
 /// </summary>
 internal sealed class MergePipeline(ICompute compute, PipelineSize size, IProgress<OpProgress>? progress, long totalBytes)
 {
     private long _doneBytes;
 
-    public void Run(IEnumerable<MergeJob> jobs, CancellationToken cancellation)
+    /// <param name="files">The jobs of each output file, in the order of its bytes.</param>
+    /// <param name="cancellation">Stops it between jobs.</param>
+    public void Run(IEnumerable<IEnumerable<MergeJob>> files, CancellationToken cancellation)
     {
+        JobQueue[] queues = [.. files.Select(jobs => new JobQueue(jobs))];
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using SemaphoreSlim computing = new(size.Threads);
-        using IEnumerator<MergeJob> queue = jobs.GetEnumerator();
-        Lock queueLock = new();
         ExceptionDispatchInfo? failure = null;
 
-        Thread[] workers = [.. Enumerable.Range(0, size.Workers).Select(i => new Thread(Work) { IsBackground = true, Name = $"merge {i}" })];
+        Thread[] workers = [.. Enumerable.Range(0, size.Workers).Select(i => new Thread(() => Work(i)) { IsBackground = true, Name = $"merge {i}" })];
         foreach (Thread worker in workers)
         {
             worker.Start();
@@ -35,15 +37,14 @@ internal sealed class MergePipeline(ICompute compute, PipelineSize size, IProgre
         failure?.Throw();
         cancellation.ThrowIfCancellationRequested();
 
-        void Work()
+        void Work(int worker)
         {
             try
             {
                 using TileBuffers buffers = new(size.TileBytes);
-                while (Next() is { } job)
+                for (int i = 0; i < queues.Length; i++)
                 {
-                    job.Run(new(compute, computing, buffers, stop.Token));
-                    progress?.Report(new(Interlocked.Add(ref _doneBytes, job.Bytes), totalBytes, job.Name));
+                    Drain(queues[(worker + i) % queues.Length], buffers);
                 }
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -57,12 +58,28 @@ internal sealed class MergePipeline(ICompute compute, PipelineSize size, IProgre
             }
         }
 
-        MergeJob? Next()
+        void Drain(JobQueue queue, TileBuffers buffers)
         {
-            stop.Token.ThrowIfCancellationRequested();
-            lock (queueLock)
+            while (queue.Next() is { } job)
             {
-                return queue.MoveNext() ? queue.Current : null;
+                stop.Token.ThrowIfCancellationRequested();
+                job.Run(new(compute, computing, buffers, stop.Token));
+                progress?.Report(new(Interlocked.Add(ref _doneBytes, job.Bytes), totalBytes, job.Name));
+            }
+        }
+    }
+
+    /// <summary>The jobs of one file, handed out one at a time.</summary>
+    private sealed class JobQueue(IEnumerable<MergeJob> jobs)
+    {
+        private readonly Lock _lock = new();
+        private readonly IEnumerator<MergeJob> _jobs = jobs.GetEnumerator();
+
+        public MergeJob? Next()
+        {
+            lock (_lock)
+            {
+                return _jobs.MoveNext() ? _jobs.Current : null;
             }
         }
     }
@@ -75,7 +92,7 @@ internal sealed class MergePipeline(ICompute compute, PipelineSize size, IProgre
 internal readonly record struct PipelineSize(int Threads, int Workers, int TileBytes)
 {
     // Large enough that a system call does not count, small enough that a tile is still in the cache when it is written.
-    private const int PreferredTileBytes = 4 << 20;
+    private const int PreferredTileBytes = 1 << 20;
     private const int SmallestTileBytes = 64 << 10;
 
     public static PipelineSize For(int threads, long memoryBytes)

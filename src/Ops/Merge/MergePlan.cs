@@ -210,7 +210,7 @@ public sealed class MergePlan : IDisposable
         try
         {
             new MergePipeline(compute, size, progress, OutputBytes).Run(
-                _shards.SelectMany((shard, i) => MergeJobs.ForShard(shard, files[i], works, size.TileBytes)), cancellation);
+                _shards.Select((shard, i) => MergeJobs.ForShard(shard, files[i], works, size.TileBytes)), cancellation);
         }
         finally
         {
