@@ -34,21 +34,23 @@ internal static class ConfigText
     }
 
     /// <summary>
-    /// Changes the setting's value at the top and in <c>text_config</c>, where they have it; appends it to the top where neither has it.
+    /// Changes the setting's value at the top and in <c>text_config</c>, where they have it; appends it to the top where neither has it, or
+    /// to each of the two that lacks it.
     /// </summary>
-    public static byte[] Splice(byte[] bytes, string key, string value)
+    public static byte[] Splice(byte[] bytes, string key, string value, bool toEach)
     {
         int mark = MarkLength(bytes);
         SettingSpans spans = SettingSpans.Find(Standard(bytes).AsSpan(mark), key, MaxDepth);
         List<(int Start, int End, string Text)> changes = [.. spans.Values.Select(v => (v.Start, v.End, value))];
-        if (changes.Count == 0)
+        SettingPlace?[] lacking = toEach ? [spans.Top, spans.Text] : spans.Values.Count == 0 ? [spans.Top] : [];
+        foreach (SettingPlace place in lacking.OfType<SettingPlace>().Where(p => !p.HasSetting))
         {
             string name = $"\"{JsonEncodedText.Encode(key)}\"";
-            string gap = Encoding.UTF8.GetString(bytes, mark + spans.GapStart, spans.GapEnd - spans.GapStart);
-            string text = spans.IsEmpty ? $"{name}: {value}" : $",{gap}{name}: {value}";
-            changes.Add((spans.AppendAt, spans.AppendAt, text));
+            string gap = Encoding.UTF8.GetString(bytes, mark + place.Gap.Start, place.Gap.End - place.Gap.Start);
+            changes.Add((place.AppendAt, place.AppendAt, place.IsEmpty ? $"{name}: {value}" : $",{gap}{name}: {value}"));
         }
 
+        changes.Sort((one, other) => one.Start.CompareTo(other.Start));
         using MemoryStream spliced = new(bytes.Length + 64);
         int done = 0;
         foreach ((int start, int end, string text) in changes)

@@ -49,7 +49,15 @@ public sealed record ModelConfig(byte[] Bytes, JsonObject Json)
     /// <param name="key">The setting: <c>vocab_size</c>.</param>
     /// <param name="value">The new value as JSON text: <c>32064</c>, <c>false</c>.</param>
     /// <exception cref="ArgumentException">The value is no JSON scalar.</exception>
-    public ModelConfig With(string key, string value)
+    public ModelConfig With(string key, string value) => With(key, value, toEach: false);
+
+    /// <summary>As <see cref="With(string, string)"/>, but where both objects are there each gets the setting: for one whose default is not the value.</summary>
+    internal ModelConfig WithInEach(string key, string value) => With(key, value, toEach: true);
+
+    /// <summary>Whether a setting is there, at the top or in <c>text_config</c>.</summary>
+    internal bool Has(string key) => Json.ContainsKey(key) || (Json["text_config"] is JsonObject text && text.ContainsKey(key));
+
+    private ModelConfig With(string key, string value, bool toEach)
     {
         using (JsonDocument scalar = ParseScalar(value))
         {
@@ -59,7 +67,7 @@ public sealed record ModelConfig(byte[] Bytes, JsonObject Json)
             }
         }
 
-        return Parse(ConfigText.Splice(Bytes, key, value), "config.json");
+        return Parse(ConfigText.Splice(Bytes, key, value, toEach), "config.json");
     }
 
     private static JsonDocument ParseScalar(string value)

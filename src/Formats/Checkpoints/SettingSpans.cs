@@ -8,17 +8,11 @@ internal sealed record SettingSpans
     /// <summary>The values at the top and in <c>text_config</c>, in the order of the file.</summary>
     public required IReadOnlyList<(int Start, int End)> Values { get; init; }
 
-    /// <summary>Right after the top object's last value, or after its brace if it is empty.</summary>
-    public required int AppendAt { get; init; }
+    /// <summary>The configuration itself.</summary>
+    public required SettingPlace Top { get; init; }
 
-    /// <summary>The white space before the last name at the top, for one more in the same style.</summary>
-    public required int GapStart { get; init; }
-
-    /// <summary>Where that white space ends.</summary>
-    public required int GapEnd { get; init; }
-
-    /// <summary>Whether the top object has no setting.</summary>
-    public required bool IsEmpty { get; init; }
+    /// <summary>Its <c>text_config</c>; null where it has none.</summary>
+    public required SettingPlace? Text { get; init; }
 
     /// <param name="json">A valid JSON object.</param>
     /// <param name="key">The setting.</param>
@@ -28,44 +22,36 @@ internal sealed record SettingSpans
         Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = maxDepth });
         List<(int, int)> values = [];
         reader.Read();
-        int appendAt = (int)reader.BytesConsumed;
-        int gapStart = appendAt;
-        int gapEnd = appendAt;
-        bool empty = true;
-        bool inText = false;
+        SettingPlace top = new((int)reader.BytesConsumed);
+        SettingPlace? text = null;
+        SettingPlace place = top;
         while (reader.Read())
         {
             if (reader.TokenType == JsonTokenType.EndObject)
             {
-                if (!inText) break;
-                inText = false;
-                appendAt = (int)reader.BytesConsumed;
+                if (place == top) break;
+                place = top;
+                top.AppendAt = (int)reader.BytesConsumed;
                 continue;
             }
 
+            place.AddName(json, (int)reader.TokenStartIndex);
             bool wanted = reader.ValueTextEquals(key);
-            bool text = !inText && reader.ValueTextEquals("text_config");
-            if (!inText)
-            {
-                gapEnd = (int)reader.TokenStartIndex;
-                gapStart = gapEnd;
-                while (json[gapStart - 1] is (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n') gapStart--;
-                empty = false;
-            }
-
+            bool isText = place == top && reader.ValueTextEquals("text_config");
             reader.Read();
-            if (text && reader.TokenType == JsonTokenType.StartObject)
+            if (isText && reader.TokenType == JsonTokenType.StartObject)
             {
-                inText = true;
+                place = text = new((int)reader.BytesConsumed);
                 continue;
             }
 
             int start = (int)reader.TokenStartIndex;
             reader.Skip();
+            place.AppendAt = (int)reader.BytesConsumed;
+            place.HasSetting |= wanted;
             if (wanted) values.Add((start, (int)reader.BytesConsumed));
-            if (!inText) appendAt = (int)reader.BytesConsumed;
         }
 
-        return new() { Values = values, AppendAt = appendAt, GapStart = gapStart, GapEnd = gapEnd, IsEmpty = empty };
+        return new() { Values = values, Top = top, Text = text };
     }
 }

@@ -2,7 +2,6 @@ using System.Globalization;
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
-using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Targets;
 
@@ -10,92 +9,121 @@ namespace LoraKit.Ops.Merge;
 
 /// <summary>
 /// From adapters and a base to the list of edits. Every update finds its tensor with a shape that fits, or is a miss; all misses are
-/// gathered before anything is said.
+/// gathered before anything is said. The replacements of all adapters come before the updates of any.
 /// </summary>
 internal sealed class EditPlanner(Checkpoint @base)
 {
-    private const int LineLength = 2000;
-
+    private readonly PlanNotes _notes = new();
     private readonly Dictionary<string, TensorEdit> _edits = new(StringComparer.Ordinal);
-    private readonly List<string> _misses = [];
-    private readonly List<string> _conflicts = [];
-    private readonly List<string> _warnings = [];
+    private readonly Dictionary<string, string> _untied = new(StringComparer.Ordinal);
+    private readonly List<(Adapter Adapter, AdapterInput Input, Dictionary<ParameterName, Target> Targets)> _added = [];
     private readonly Dictionary<(string Adapter, string Tensor), (AdapterDelta Delta, bool Tied)> _tiedUpdates = [];
 
-    /// <summary>Edits by the name of the output tensor.</summary>
+    /// <summary>Edits by the base's name of the tensor, or by the output's where the base has none.</summary>
     public IReadOnlyDictionary<string, TensorEdit> Edits => _edits;
 
     /// <summary>What found no place, one line each.</summary>
-    public IReadOnlyList<string> Misses => _misses;
+    public IReadOnlyList<string> Misses => _notes.Misses;
 
     /// <summary>What would make the output a broken model, one line each.</summary>
-    public IReadOnlyList<string> Conflicts => _conflicts;
+    public IReadOnlyList<string> Conflicts => _notes.Conflicts;
 
     /// <summary>What the user should know.</summary>
-    public IReadOnlyList<string> Warnings => _warnings;
+    public IReadOnlyList<string> Warnings => _notes.Warnings;
 
     /// <summary>Whether a head that the base ties to its embedding becomes a tensor of its own.</summary>
-    public bool Unties { get; private set; }
+    public bool Unties => _untied.Count > 0;
 
     /// <summary>The new number of rows of the embeddings; null where the vocabulary keeps its size.</summary>
     public long? NewVocabularySize { get; private set; }
 
+    /// <summary>What the output puts before the names of the base's tensors; mostly nothing.</summary>
+    public string NamePrefix { get; private set; } = "";
+
     public void Add(Adapter adapter, AdapterInput input)
     {
         ParameterName[] parameters = [.. adapter.Replacements.Select(r => r.Target).Concat(adapter.Deltas.Select(d => d.Target)).Distinct()];
-        Dictionary<ParameterName, Target> targets = TargetMatch.Resolve(parameters, @base);
+        HashSet<ParameterName> whole = [.. adapter.Replacements.Where(r => r is { Rows: null, Reason: "modules_to_save" }).Select(r => r.Target)];
+        whole.ExceptWith(adapter.Replacements.Where(r => r.Rows is not null).Select(r => r.Target).Concat(adapter.Deltas.Select(d => d.Target)));
+        Dictionary<ParameterName, Target> targets = TargetMatch.Resolve(parameters, whole, @base);
         foreach (string miss in targets.Values.Select(t => t.Miss).OfType<string>())
         {
-            Miss($"{adapter.Path}: {miss}");
+            _notes.Miss($"{adapter.Path}: {miss}");
         }
 
-        foreach (Replacement replacement in adapter.Replacements)
+        _added.Add((adapter, input, targets));
+        // Rows last: those of new tokens are there only when the whole has grown.
+        foreach (Replacement replacement in adapter.Replacements.OrderBy(r => r.Rows is not null))
         {
-            if (targets[replacement.Target] is not { Tensor: { } tensor } target) continue;
+            Target target = targets[replacement.Target];
+            if (target.IsNew) AddHead(adapter, input, replacement);
+            if (target.Tensor is not { } tensor) continue;
             bool tied = target.TiedTo;
             if (tied && adapter.Replacements.FirstOrDefault(r => r.Rows is null && targets[r.Target] is { TiedTo: false } t && t.Tensor == tensor) is { } partner
                 && SameValues.Are(partner.Values, replacement.Values))
             {
-                Warn($"{replacement.Target} and {partner.Target} are one tensor in the base and get the same values: they stay one");
+                _notes.Warn($"{replacement.Target} and {partner.Target} are one tensor in the base and get the same values: they stay one");
                 continue;
             }
 
             Replace(adapter, input, replacement, tensor, tied);
         }
-
-        Orientations orientations = new(adapter.Deltas, d => targets[d.Target].Tensor is { } t ? Shape(t) : null);
-        foreach (AdapterDelta delta in adapter.Deltas)
-        {
-            if (targets[delta.Target].Tensor is { } tensor) AddDelta(adapter, input, delta, tensor, targets[delta.Target].TiedTo, orientations);
-        }
     }
 
-    /// <summary>Checks what can only be seen when every adapter was added.</summary>
+    /// <summary>Adds the updates to what the replacements left, and checks what can only be seen when every adapter is there.</summary>
     public void Finish()
     {
+        foreach ((Adapter adapter, AdapterInput input, Dictionary<ParameterName, Target> targets) in _added)
+        {
+            Orientations orientations = new(adapter.Deltas, d => targets[d.Target].Tensor is { } t ? Shape(t) : null, @base);
+            foreach (AdapterDelta delta in adapter.Deltas)
+            {
+                if (targets[delta.Target].Tensor is { } tensor) AddDelta(adapter, input, delta, tensor, targets[delta.Target].TiedTo, orientations);
+            }
+        }
+
         // Tensors for which there were only misses.
         foreach (TensorEdit edit in _edits.Values.Where(e => e.IsEmpty).ToArray())
         {
             _edits.Remove(edit.Name);
+            _untied.Remove(edit.Name);
         }
 
-        TensorEdit[] resized = [.. _edits.Values.Where(e => e.Base is not null && e.Whole is not null && e.Shape != e.Base.Shape)];
-        if (resized.Length == 0) return;
-        NewVocabularySize = resized[0].Shape[0];
-        foreach (string name in @base.Tensors.Keys.Where(n => TiedEmbeddings.IsInput(n) || TiedEmbeddings.IsOutput(n)))
+        foreach ((string name, string partner) in _untied)
         {
-            long rows = Shape(name)[0];
-            if (rows != NewVocabularySize && @base.Tensors[name].Shape[0] == resized[0].Base!.Shape[0])
-            {
-                Conflict(
-                    $"{resized[0].Whole!.Adapter}: the vocabulary becomes {NewVocabularySize} in {resized[0].Name}, but {name} keeps {rows} rows " +
-                    "and the adapter brings no values for the others");
-            }
+            _notes.Warn($"{name} becomes a tensor of its own: the base ties it to {partner}, and the adapter replaces it");
         }
 
-        Warn(
-            $"the vocabulary changes from {resized[0].Base!.Shape[0]} to {NewVocabularySize} rows: config.json is updated; " +
-            "the tokenizer is the base's, take the adapter's if it added tokens");
+        NewVocabularySize = Vocabulary.NewSize(_edits.Values, @base, _notes);
+        if (_edits.Values.All(e => e.Base is not null)) return;
+        var matches = _added.SelectMany(a => a.Targets.Where(t => t.Value is { Tensor: not null, TiedTo: false }).Select(t => (t.Key.Path, t.Value.Tensor!)));
+        NamePrefix = BodyPrefix.Missing([.. matches], @base.Tensors.Keys);
+        if (NamePrefix.Length > 0) _notes.Warn($"the base is saved without its head: its tensors are named '{NamePrefix}…' beside the new one");
+    }
+
+    /// <summary>A head for a new task, of which a base for another task has nothing.</summary>
+    private void AddHead(Adapter adapter, AdapterInput input, Replacement replacement)
+    {
+        string name = replacement.Target.Path;
+        if (input.Weight != 1)
+        {
+            _notes.Miss($"{adapter.Path}: {name} is new, which has a meaning at weight 1 only, not at {Number(input.Weight)}");
+        }
+        else if (replacement.Values.DType.Bytes() == 0)
+        {
+            _notes.Miss($"{adapter.Path}: {name} is new and stored as {replacement.Values.DType.FileName()}, which cannot be written");
+        }
+        else if (_edits.TryGetValue(name, out TensorEdit? other))
+        {
+            _notes.Miss($"{adapter.Path}: {name} is new, and {other.Whole!.Adapter} brings it too");
+        }
+        else
+        {
+            TensorEdit edit = new(name, null, replacement.Values.DType, replacement.Values.Shape);
+            edit.Replace(new(replacement.Values, 1, adapter.Path), replacement.Reason);
+            _edits.Add(name, edit);
+            _notes.Warn($"{name} {replacement.Values.Shape} is new: the base has no such module; config.json still describes the base (architectures, number of labels)");
+        }
     }
 
     private void Replace(Adapter adapter, AdapterInput input, Replacement replacement, string tensor, bool tied)
@@ -108,21 +136,23 @@ internal sealed class EditPlanner(Checkpoint @base)
 
         TensorEdit edit = tied ? Untied(replacement.Target.Path, tensor) : Edit(tensor);
         bool sameShape = replacement.Values.Shape == edit.Shape;
-        bool resizes = !sameShape && (TiedEmbeddings.IsInput(edit.Name) || TiedEmbeddings.IsOutput(edit.Name))
-            && replacement.Values.Shape.Rank == 2 && edit.Shape.Rank == 2 && replacement.Values.Shape[1] == edit.Shape[1];
-        if (!sameShape && !resizes)
+        if (IsScaled(tensor) || !CanTakePlace(replacement.Values.DType, edit.BaseType, input.Weight))
         {
-            Miss($"{adapter.Path}: {replacement.Target} is {replacement.Values.Shape} in the adapter, but {tensor} is {edit.Shape} in the base");
+            MissQuantised(adapter, tensor, edit);
         }
-        else if (resizes && input.Weight != 1)
+        else if (!sameShape && !Vocabulary.Resizes(edit.Name, edit.Shape, replacement.Values.Shape))
         {
-            Miss(
-                $"{adapter.Path}: {replacement.Target} has other rows than {tensor} ({replacement.Values.Shape} for {edit.Shape}), " +
+            _notes.Miss($"{adapter.Path}: {replacement.Target} is {replacement.Values.Shape} in the adapter, but {tensor} is {edit.Shape} in the base");
+        }
+        else if (!sameShape && input.Weight != 1)
+        {
+            _notes.Miss(
+                $"{adapter.Path}: {replacement.Target} has another size than {tensor} ({replacement.Values.Shape} for {edit.Shape}), " +
                 $"which has a meaning at weight 1 only, not at {Number(input.Weight)}");
         }
-        else if (edit.Whole is { } other)
+        else if (Replacer(edit, adapter) is { } other)
         {
-            Miss($"{adapter.Path}: {replacement.Target} replaces {tensor}, which {other.Adapter} replaces too");
+            _notes.Miss($"{adapter.Path}: {replacement.Target} replaces {tensor}, which {other} replaces too");
         }
         else
         {
@@ -133,10 +163,16 @@ internal sealed class EditPlanner(Checkpoint @base)
     private void ReplaceRows(Adapter adapter, AdapterInput input, Replacement replacement, IReadOnlyList<long> rows, string tensor)
     {
         TensorEdit edit = Edit(tensor);
+        if (!edit.BaseType.IsMergeable() || !replacement.Values.DType.IsMergeable() || IsScaled(tensor))
+        {
+            MissQuantised(adapter, tensor, edit);
+            return;
+        }
+
         if (edit.Shape.Rank != 2 || replacement.Values.Shape.Rank != 2 || replacement.Values.Shape[1] != edit.Shape[1]
             || replacement.Values.Shape[0] != rows.Count)
         {
-            Miss(
+            _notes.Miss(
                 $"{adapter.Path}: {replacement.Target} brings rows {replacement.Values.Shape} for {rows.Count} tokens, but {tensor} is {edit.Shape} in the base");
             return;
         }
@@ -145,11 +181,15 @@ internal sealed class EditPlanner(Checkpoint @base)
         {
             if (rows[i] < 0 || rows[i] >= edit.Shape[0])
             {
-                Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]}, but {tensor} has {edit.Shape[0]} rows");
+                _notes.Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]}, but {tensor} has {edit.Shape[0]} rows");
+            }
+            else if (edit.Whole is { } whole && whole.Adapter != adapter.Path)
+            {
+                _notes.Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {whole.Adapter} replaces whole");
             }
             else if (edit.Rows.TryGetValue(rows[i], out WeightedRow other))
             {
-                Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {other.Adapter} replaces too");
+                _notes.Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {other.Adapter} replaces too");
             }
             else
             {
@@ -163,7 +203,13 @@ internal sealed class EditPlanner(Checkpoint @base)
     private void AddDelta(Adapter adapter, AdapterInput input, AdapterDelta delta, string tensor, bool tied, Orientations orientations)
     {
         // A head that was replaced in full is a tensor of its own by now; its update belongs there.
-        TensorEdit edit = tied && _edits.TryGetValue(delta.Target.Path, out TensorEdit? untied) ? untied : Edit(tensor);
+        TensorEdit edit = tied && _edits.TryGetValue(TiedEmbeddings.HeadName(delta.Target.Path, tensor), out TensorEdit? untied) ? untied : Edit(tensor);
+        if (!edit.BaseType.IsMergeable() || IsScaled(tensor))
+        {
+            MissQuantised(adapter, tensor, edit);
+            return;
+        }
+
         TensorShape? needed = delta switch
         {
             LowRankDelta lowRank => orientations.Fits(lowRank, edit.Shape) ? edit.Shape : null,
@@ -172,14 +218,7 @@ internal sealed class EditPlanner(Checkpoint @base)
         };
         if (needed is null)
         {
-            Miss($"{adapter.Path}: {delta.Target} needs {Wanted(delta)}, but {tensor} is {edit.Shape} in the base");
-            return;
-        }
-
-        if (!edit.BaseType.IsMergeable() || IsScaled(tensor))
-        {
-            Miss(
-                $"{adapter.Path}: {tensor} is stored as {edit.BaseType.FileName()} (quantised), to which nothing can be added exactly; merge into the unquantised base");
+            _notes.Miss($"{adapter.Path}: {delta.Target} needs {Wanted(delta)}, but {tensor} is {edit.Shape} in the base");
             return;
         }
 
@@ -198,11 +237,11 @@ internal sealed class EditPlanner(Checkpoint @base)
         {
             if (delta is LowRankDelta one && other.Delta is LowRankDelta two && SameValues.Are(one, two))
             {
-                Warn($"{delta.Target} and {other.Delta.Target} are one tensor in the base and have the same update: it is added once");
+                _notes.Warn($"{delta.Target} and {other.Delta.Target} are one tensor in the base and have the same update: it is added once");
             }
             else
             {
-                Miss(
+                _notes.Miss(
                     $"{adapter.Path}: {delta.Target} and {other.Delta.Target} are one tensor in the base (tied), and the adapter updates them differently; " +
                     "merge into a base saved with both");
             }
@@ -212,20 +251,20 @@ internal sealed class EditPlanner(Checkpoint @base)
 
         if (_tiedUpdates.TryAdd((adapter.Path, tensor), (delta, tied)) && tied)
         {
-            Warn($"{delta.Target} is tied to {tensor} in the base: the update goes there, and both change");
+            _notes.Warn($"{delta.Target} is tied to {tensor} in the base: the update goes there, and both change");
         }
 
         return true;
     }
 
-    private TensorEdit Untied(string name, string partner)
+    private TensorEdit Untied(string wanted, string partner)
     {
+        string name = TiedEmbeddings.HeadName(wanted, partner);
         if (_edits.TryGetValue(name, out TensorEdit? existing)) return existing;
         StoredTensor source = @base.Tensors[partner];
         TensorEdit edit = new(name, null, source.DType, source.Shape);
         _edits.Add(name, edit);
-        Unties = true;
-        Warn($"{name} becomes a tensor of its own: the base ties it to {partner}, and the adapter replaces it");
+        _untied.Add(name, partner);
         return edit;
     }
 
@@ -244,12 +283,15 @@ internal sealed class EditPlanner(Checkpoint @base)
     private bool IsScaled(string tensor) =>
         @base.Tensors.ContainsKey(tensor + "_scale_inv") || @base.Tensors.ContainsKey(tensor + "_scale") || @base.Tensors.ContainsKey(tensor + ".absmax");
 
-    // Lines are made of names from files: each stays one line, whatever they hold.
-    private void Miss(string line) => _misses.Add(Printable.Text(line, LineLength));
+    private static bool CanTakePlace(DType type, DType of, double weight) =>
+        (of.IsMergeable() && type.IsMergeable()) || (of == type && type.Bytes() > 0 && weight == 1);
 
-    private void Conflict(string line) => _conflicts.Add(Printable.Text(line, LineLength));
+    private void MissQuantised(Adapter adapter, string tensor, TensorEdit edit) => _notes.Miss(
+        $"{adapter.Path}: {tensor} is stored as {edit.BaseType.FileName()} (quantised), whose values cannot be changed exactly; merge into the unquantised base");
 
-    private void Warn(string line) => _warnings.Add(Printable.Text(line, LineLength));
+    // Rows and the whole of an embedding may be replaced by one adapter, and then the rows are the whole's.
+    private static string? Replacer(TensorEdit edit, Adapter adapter) =>
+        edit.Whole?.Adapter ?? edit.Rows.Values.Select(r => r.Adapter).FirstOrDefault(path => path != adapter.Path);
 
     private static string Wanted(AdapterDelta delta) => delta switch
     {

@@ -31,7 +31,7 @@ public sealed class MergePlan : IDisposable
         _opened = adapters;
         _toSingleFile = toSingleFile;
         string? singleFileName = toSingleFile ? Path.GetFileName(options.Output) : null;
-        _shards = OutputLayout.Create(@base, edits.Edits, options.OutputType, options.MaxShardBytes, singleFileName);
+        _shards = OutputLayout.Create(@base, edits.Edits, edits.NamePrefix, options.OutputType, options.MaxShardBytes, singleFileName);
         _smallFiles = toSingleFile ? [] : SmallFiles.Create(@base, _shards, edits, options.OutputType);
         Adapters = [.. adapters.Zip(options.Adapters, (a, input) => new MergeAdapter(input.Path, input.Weight, a.Layout, Modules(a), a.Issues))];
         Tensors = [.. _shards.SelectMany(s => s.Tensors.Select(t => new PlannedTensor(

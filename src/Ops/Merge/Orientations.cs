@@ -1,19 +1,24 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Ops.Merge;
 
 /// <summary>
 /// Whether a base stores a low-rank update's matrix as [out, in] or as [in, out]. The shape says it wherever it is not square. A
-/// square one follows the other modules of the same name (GPT-2's <c>c_proj</c> is square in one place only), then the adapter's
-/// flag: PEFT writes one flag for a whole model, and the last layer it saw decides what it says.
+/// square one follows the other modules of the same name (GPT-2's <c>c_proj</c> is square in one place only): those the adapter updates,
+/// then those of the base, whose biases are as long as their outputs; then the adapter's flag: PEFT writes one flag for a whole model,
+/// and the last layer it saw decides what it says.
 /// </summary>
 internal sealed class Orientations
 {
     private readonly Dictionary<string, bool> _seen = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, bool?> _seenInBase = new(StringComparer.Ordinal);
+    private readonly Checkpoint _base;
 
-    public Orientations(IEnumerable<AdapterDelta> deltas, Func<AdapterDelta, TensorShape?> shapeOf)
+    public Orientations(IEnumerable<AdapterDelta> deltas, Func<AdapterDelta, TensorShape?> shapeOf, Checkpoint @base)
     {
+        _base = @base;
         HashSet<string> contradicted = new(StringComparer.Ordinal);
         foreach (LowRankDelta delta in deltas.OfType<LowRankDelta>())
         {
@@ -41,9 +46,23 @@ internal sealed class Orientations
     {
         WeightOrientation.OutIn => false,
         WeightOrientation.InOut => true,
-        _ when IsSquare(delta) => _seen.TryGetValue(delta.Target.Module.Leaf, out bool seen) ? seen : delta.SquareIsInOut,
+        _ when IsSquare(delta) => _seen.TryGetValue(delta.Target.Module.Leaf, out bool seen) ? seen : SeenInBase(delta.Target.Module.Leaf) ?? delta.SquareIsInOut,
         _ => !FitsAsIs(delta, shape),
     };
+
+    /// <summary>What the biases beside the base's matrices of one name say, if all that say something agree.</summary>
+    private bool? SeenInBase(string leaf)
+    {
+        if (_seenInBase.TryGetValue(leaf, out bool? known)) return known;
+        string ending = $".{leaf}.weight";
+        bool[] seen = [.. _base.Tensors
+            .Where(t => t.Value.Shape.Rank == 2 && t.Value.Shape[0] != t.Value.Shape[1] && t.Key.EndsWith(ending, StringComparison.Ordinal))
+            .Select(t => (t.Value.Shape, Bias: _base.Tensors.GetValueOrDefault(t.Key[..^"weight".Length] + "bias")?.Shape))
+            .Where(t => t.Bias is { Rank: 1 } bias && (bias[0] == t.Shape[0] || bias[0] == t.Shape[1]))
+            .Select(t => t.Bias!.Value[0] == t.Shape[1])
+            .Distinct()];
+        return _seenInBase[leaf] = seen.Length == 1 ? seen[0] : null;
+    }
 
     private static bool IsSquare(LowRankDelta delta) => delta.Down.Shape.Rank == 2 && delta.OutFeatures == delta.InFeatures;
 

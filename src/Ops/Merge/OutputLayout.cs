@@ -28,10 +28,10 @@ internal sealed record OutputShard(string RelativePath, byte[] Header, long Leng
 internal static class OutputLayout
 {
     public static IReadOnlyList<OutputShard> Create(
-        Checkpoint @base, IReadOnlyDictionary<string, TensorEdit> edits, DType? outputType, long? maxShardBytes, string? singleFileName)
+        Checkpoint @base, IReadOnlyDictionary<string, TensorEdit> edits, string namePrefix, DType? outputType, long? maxShardBytes, string? singleFileName)
     {
         List<OutputTensor>[] perFile = [.. @base.Shards.Select(shard => shard.File.Tensors
-            .Select(t => Planned(new StoredTensor(shard.File, t), edits.GetValueOrDefault(t.Name), outputType)).ToList())];
+            .Select(t => Planned(new StoredTensor(shard.File, t), edits.GetValueOrDefault(t.Name), namePrefix, outputType)).ToList())];
         // A tensor that only the output has goes to the last file.
         foreach (TensorEdit added in edits.Values.Where(e => e.Base is null).OrderBy(e => e.Name, StringComparer.Ordinal))
         {
@@ -42,8 +42,8 @@ internal static class OutputLayout
         return [.. perFile.Select((tensors, i) => Shard(singleFileName ?? @base.Shards[i].RelativePath, tensors, @base.Shards[i].File))];
     }
 
-    private static OutputTensor Planned(StoredTensor source, TensorEdit? edit, DType? outputType) =>
-        new(Info(source.Name, OutputType(source.DType, outputType), edit?.Shape ?? source.Shape), source, edit);
+    private static OutputTensor Planned(StoredTensor source, TensorEdit? edit, string namePrefix, DType? outputType) =>
+        new(Info(namePrefix + source.Name, OutputType(source.DType, outputType), edit?.Shape ?? source.Shape), source, edit);
 
     private static TensorInfo Info(string name, DType dtype, TensorShape shape) => new(name, dtype, shape, 0, 0);
 
@@ -53,7 +53,7 @@ internal static class OutputLayout
     private static OutputShard Shard(string path, List<OutputTensor> tensors, SafetensorsFile original)
     {
         bool unchanged = tensors.Count == original.Tensors.Count
-            && tensors.All(t => t.Source is { } s && s.DType == t.Target.DType && s.Shape == t.Target.Shape);
+            && tensors.All(t => t.Source is { } s && s.Name == t.Target.Name && s.DType == t.Target.DType && s.Shape == t.Target.Shape);
         if (unchanged)
         {
             byte[] header = new byte[original.Header.DataOffset];

@@ -27,7 +27,7 @@ internal static class SmallFiles
 
         bool sameFiles = shards.Count == @base.Shards.Count && shards.Zip(@base.Shards).All(pair =>
             pair.First.RelativePath == pair.Second.RelativePath && pair.First.Tensors.Count == pair.Second.File.Tensors.Count
-            && pair.First.Tensors.All(t => t.Source is not null && t.Source.Info.ByteLength == t.Target.ByteLength));
+            && pair.First.Tensors.All(t => t.Source is { } s && s.Name == t.Target.Name && s.Info.ByteLength == t.Target.ByteLength));
         if (@base.IndexFile is { } index && sameFiles)
         {
             files.Add(new(index, Path.Combine(@base.Folder!, index), null));
@@ -49,10 +49,10 @@ internal static class SmallFiles
     {
         ModelConfig changed = config;
         if (edits.NewVocabularySize is { } size) changed = changed.With("vocab_size", size.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        if (edits.Unties) changed = changed.With("tie_word_embeddings", "false");
+        if (edits.Unties) changed = changed.WithInEach("tie_word_embeddings", "false");
         if (outputType is { } dtype)
         {
-            foreach (string key in new[] { "torch_dtype", "dtype" }.Where(key => config.Json.ContainsKey(key)))
+            foreach (string key in new[] { "torch_dtype", "dtype" }.Where(config.Has))
             {
                 changed = changed.With(key, dtype switch { DType.F16 => "\"float16\"", DType.BF16 => "\"bfloat16\"", _ => "\"float32\"" });
             }

@@ -21,6 +21,9 @@ internal sealed class TensorEdit(string name, TensorValue? @base, DType baseType
     /// <summary>The base's element type (its tied partner's for a tensor that only the output has).</summary>
     public DType BaseType { get; } = baseType;
 
+    /// <summary>The shape before replacement.</summary>
+    public TensorShape OldShape { get; } = shape;
+
     /// <summary>The shape after replacement.</summary>
     public TensorShape Shape { get; private set; } = shape;
 

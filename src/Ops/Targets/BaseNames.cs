@@ -4,13 +4,15 @@ namespace LoraKit.Ops.Targets;
 internal sealed class BaseNames
 {
     private readonly HashSet<string> _exact;
-    private readonly Lazy<ILookup<string, string>> _stripped;
+    private readonly Lazy<ILookup<string, string>> _common;
+    private readonly Lazy<HashSet<string>> _components;
     private readonly Lazy<IReadOnlyList<string>> _prefixes;
 
     public BaseNames(IEnumerable<string> names)
     {
         _exact = new HashSet<string>(names, StringComparer.Ordinal);
-        _stripped = new(() => _exact.ToLookup(WrapperPrefixes.Strip, StringComparer.Ordinal));
+        _common = new(() => _exact.ToLookup(Common, StringComparer.Ordinal));
+        _components = new(() => _exact.SelectMany(n => n.Split('.')).ToHashSet(StringComparer.Ordinal));
         _prefixes = new(() => LeadingPrefixes(_exact));
     }
 
@@ -19,9 +21,22 @@ internal sealed class BaseNames
 
     public bool Contains(string name) => _exact.Contains(name);
 
-    /// <summary>The name itself where the base has it, else every name that is the same but for known wrappers.</summary>
-    public IReadOnlyList<string> Find(string name) =>
-        Contains(name) ? [name] : [.. _stripped.Value[WrapperPrefixes.Strip(name)].Order(StringComparer.Ordinal)];
+    /// <summary>Whether the base knows nothing of the part of the model that a parameter belongs to: <c>classifier</c>, <c>score</c>.</summary>
+    public bool LacksPartOf(string name) => !_components.Value.Contains(FirstComponent(WrapperPrefixes.Strip(name)));
+
+    /// <summary>The name itself where the base has it, else every name that is the same but for known wrappers and old spellings.</summary>
+    public IReadOnlyList<string> Find(string name) => Contains(name)
+        ? [name]
+        : [.. _common.Value[Common(name)].Where(n => WrapperPrefixes.AreOfOneFamily(name, n)).Order(StringComparer.Ordinal)];
+
+    /// <summary>What the base stores in place of a weight where the module is quantised; null where it does not.</summary>
+    public string? Quantised(string name)
+    {
+        if (!name.EndsWith(".weight", StringComparison.Ordinal)) return null;
+        string module = name[..^".weight".Length];
+        string[] packed = [$"{module}.qweight", $"{module}.weight_packed", $"{module}.weight_blocks", $"{module}.W_q"];
+        return packed.SelectMany(Find).FirstOrDefault();
+    }
 
     /// <summary>A name that ends alike, to show how this base spells things; null where nothing does.</summary>
     public string? Resembling(string name)
@@ -36,11 +51,23 @@ internal sealed class BaseNames
         return null;
     }
 
+    public static string FirstComponent(string name) => name.IndexOf('.') is var dot and >= 0 ? name[..dot] : name;
+
+    public static string LastComponent(string name) => name[(name.LastIndexOf('.') + 1)..];
+
+    /// <summary>The spelling of today: transformers still reads layer norms saved as gamma and beta.</summary>
+    public static string Modern(string name) =>
+        name.EndsWith("LayerNorm.gamma", StringComparison.Ordinal) ? name[..^"gamma".Length] + "weight"
+        : name.EndsWith("LayerNorm.beta", StringComparison.Ordinal) ? name[..^"beta".Length] + "bias"
+        : name;
+
     public static string? WithoutFirstComponent(string name)
     {
         int dot = name.IndexOf('.');
         return dot < 0 ? null : name[(dot + 1)..];
     }
+
+    private static string Common(string name) => Modern(WrapperPrefixes.Strip(name));
 
     private static List<string> LeadingPrefixes(IEnumerable<string> names)
     {

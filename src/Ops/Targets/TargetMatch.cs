@@ -7,16 +7,21 @@ namespace LoraKit.Ops.Targets;
 /// <param name="Tensor">The base tensor's name; null where there is none.</param>
 /// <param name="Miss">Why there is none; null where there is one.</param>
 /// <param name="TiedTo">True where the base stores this parameter only as its tied partner.</param>
-internal readonly record struct Target(string? Tensor, string? Miss, bool TiedTo = false);
+/// <param name="IsNew">True where the base lacks it, and the adapter brings all of it: a head for a new task.</param>
+internal readonly record struct Target(string? Tensor, string? Miss, bool TiedTo = false, bool IsNew = false);
 
 /// <summary>
 /// Adapter parameters ↔ base tensors. A name that the base has is taken as it is; else the one name that is the same but for wrapper
-/// prefixes; else one unknown prefix, taken off or put on, that explains all the rest at once; else the tied partner of a missing
-/// embedding. Two equally good answers are no answer. See spec/algebra.md, "Names".
+/// prefixes; else the tied partner of a missing embedding; else one unknown prefix, taken off or put on, that explains all the rest at
+/// once. Two equally good answers are no answer. See spec/algebra.md, "Names".
 /// </summary>
 internal static class TargetMatch
 {
-    public static Dictionary<ParameterName, Target> Resolve(IReadOnlyCollection<ParameterName> parameters, Checkpoint @base)
+    /// <param name="parameters">What the adapter changes.</param>
+    /// <param name="whole">Those it brings in full as modules of their own, which a base may lack.</param>
+    /// <param name="base">The base.</param>
+    public static Dictionary<ParameterName, Target> Resolve(
+        IReadOnlyCollection<ParameterName> parameters, IReadOnlySet<ParameterName> whole, Checkpoint @base)
     {
         BaseNames names = new(@base.Tensors.Keys);
         Dictionary<ParameterName, Target> targets = [];
@@ -26,23 +31,54 @@ internal static class TargetMatch
             IReadOnlyList<string> found = names.Find(parameter.Path);
             if (found.Count == 1) targets[parameter] = new(found[0], null);
             else if (found.Count > 1) targets[parameter] = new(null, $"{parameter} could be any of {string.Join(", ", found)}");
+            else if (TiedEmbeddings.Partner(parameter.Path, @base) is { } partner) targets[parameter] = new(partner, null, TiedTo: true);
             else missing.Add(parameter);
         }
 
-        List<ParameterName> untied = [];
-        foreach (ParameterName parameter in missing)
+        RefuseScattered(targets);
+        bool anyFound = targets.Values.Any(t => t.Tensor is not null);
+        List<Func<string, string?>> rules = UnknownPrefixRules(missing, names);
+        if (rules.Count == 0 && missing.Where(p => whole.Contains(p) && names.LacksPartOf(p.Path)).ToHashSet() is { Count: > 0 } heads)
         {
-            if (TiedEmbeddings.Partner(parameter.Path, @base) is { } partner) targets[parameter] = new(partner, null, TiedTo: true);
-            else untied.Add(parameter);
+            List<ParameterName> others = [.. missing.Where(p => !heads.Contains(p))];
+            rules = UnknownPrefixRules(others, names);
+            if (rules.Count == 1 || (anyFound && others.Count == 0))
+            {
+                foreach (ParameterName head in heads)
+                {
+                    targets[head] = new(null, null, IsNew: true);
+                }
+
+                missing = others;
+            }
         }
 
-        IReadOnlyList<Func<string, string?>> rules = UnknownPrefixRules(untied, names);
-        foreach (ParameterName parameter in untied)
+        foreach (ParameterName parameter in missing)
         {
             targets[parameter] = rules.Count == 1 ? new(rules[0](parameter.Path), null) : new(null, Miss(parameter, names, rules.Count));
         }
 
         return targets;
+    }
+
+    /// <summary>
+    /// Parts of one model that are spelt alike in the adapter are spelt alike in the base: layers found partly under one prefix and partly
+    /// under another are two stacks of layers, and one of them is the wrong one.
+    /// </summary>
+    private static void RefuseScattered(Dictionary<ParameterName, Target> targets)
+    {
+        var parts = targets.Where(t => t.Value is { Tensor: not null, TiedTo: false }).GroupBy(
+            t => (WrapperPrefixes.Of(t.Key.Path), BaseNames.FirstComponent(WrapperPrefixes.Strip(t.Key.Path))));
+        foreach (var part in parts.ToArray())
+        {
+            string[] prefixes = [.. part.Select(t => WrapperPrefixes.Of(t.Value.Tensor!)).Distinct().Order(StringComparer.Ordinal)];
+            if (prefixes.Length < 2) continue;
+            string spellings = string.Join(" and ", prefixes.Select(p => $"'{p}'"));
+            foreach ((ParameterName parameter, Target target) in part)
+            {
+                targets[parameter] = new(null, $"{parameter} could be {target.Tensor}, but the base has others of its kind under {spellings}");
+            }
+        }
     }
 
     /// <summary>The rules, each one prefix off or on, under which every name is in the base; different rules differ in their result.</summary>
@@ -60,6 +96,7 @@ internal static class TargetMatch
     private static string Miss(ParameterName parameter, BaseNames names, int rules)
     {
         if (rules > 1) return $"{parameter} is in the base under more than one prefix";
+        if (names.Quantised(parameter.Path) is { } packed) return $"{parameter} is quantised in the base (stored as {packed}); merge into the unquantised base";
         return names.Resembling(parameter.Path) is { } similar
             ? $"{parameter} is not in the base (which has {similar})"
             : $"{parameter} is not in the base";

@@ -9,13 +9,23 @@ namespace LoraKit.Ops.Targets;
 internal static class TiedEmbeddings
 {
     private static readonly string[] InputLeaves = ["embed_tokens", "wte", "word_embeddings", "embed_in", "tok_embeddings", "shared"];
-    private static readonly string[] OutputLeaves = ["lm_head", "embed_out"];
+    private static readonly string[] OutputLeaves = ["lm_head", "embed_out", "proj_out"];
 
     /// <summary>Whether the last module component before <c>.weight</c> names an input embedding.</summary>
     public static bool IsInput(string tensorName) => HasLeaf(tensorName, InputLeaves);
 
     /// <summary>Whether the last module component before <c>.weight</c> names an output head.</summary>
     public static bool IsOutput(string tensorName) => HasLeaf(tensorName, OutputLeaves);
+
+    /// <summary>Whether it is what a head adds to its logits: one value for each word.</summary>
+    public static bool IsOutputBias(string tensorName) =>
+        tensorName.EndsWith(".bias", StringComparison.Ordinal) && IsOutput(tensorName[..^"bias".Length] + "weight");
+
+    /// <summary>The name of a head that stops being its embedding, in the base's spelling of vision-language models.</summary>
+    public static string HeadName(string wanted, string embedding) =>
+        embedding.StartsWith("language_model.model.", StringComparison.Ordinal) && WrapperPrefixes.Strip(wanted) == "lm_head.weight"
+            ? "language_model.lm_head.weight"
+            : wanted;
 
     /// <summary>
     /// The one base tensor that a missing embedding or head is tied to; null where the configuration says that nothing is tied, or the

@@ -34,6 +34,15 @@ public sealed class ModelConfigTests
         Assert.Equal(after, Encoding.UTF8.GetString(changed.With("vocab_size", "32064").Bytes));
     }
 
+    [Theory]
+    [InlineData("""{"a": 1}""", """{"a": 1,"tie": false}""")]
+    [InlineData("""{"tie": true, "text_config": {"tie": true}}""", """{"tie": false, "text_config": {"tie": false}}""")]
+    [InlineData("""{"text_config": {"tie": true}}""", """{"text_config": {"tie": false},"tie": false}""")]
+    [InlineData("""{"tie": true, "text_config": {}}""", """{"tie": false, "text_config": {"tie": false}}""")]
+    [InlineData("{\n  \"text_config\": {\n    \"c\": [2]\n  },\n  \"a\": 1\n}\n", "{\n  \"text_config\": {\n    \"c\": [2],\n    \"tie\": false\n  },\n  \"a\": 1,\n  \"tie\": false\n}\n")]
+    public void BothObjectsGetIt(string before, string after) =>
+        Assert.Equal(after, Encoding.UTF8.GetString(Parse(before).WithInEach("tie", "false").Bytes));
+
     [Fact]
     public void TheOriginalStaysAsItWas()
     {

@@ -127,16 +127,19 @@ public class MergeAlgebraTests
 
     /// <summary>GPT-2: [in, out] by shape; a square weight follows its namesakes, then the flag.</summary>
     [Theory]
-    [InlineData(false, true, true)]
-    [InlineData(true, false, true)]
-    [InlineData(false, false, false)]
-    public void OrientationIsSeen(bool flag, bool hasNamesake, bool transposed)
+    [InlineData(false, true, 0, true)]
+    [InlineData(true, false, 0, true)]
+    [InlineData(false, false, 0, false)]
+    // PEFT's flag is that of the last layer it saw; biases of the base know better.
+    [InlineData(false, false, 6, true)]
+    [InlineData(true, false, 10, false)]
+    public void OrientationIsSeen(bool flag, bool hasNamesake, int bias, bool transposed)
     {
         using TempFolder temp = new();
         Random random = new(11);
         TestTensor square = Merging.Random("h.0.attn.c_proj.weight", DType.F32, random, 6, 6);
         TestTensor wide = Merging.Random("h.0.mlp.c_proj.weight", DType.F32, random, 10, 6);
-        SafetensorsBytes.Write(temp["base", "model.safetensors"], square, wide);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], square, wide, Merging.Random("h.0.mlp.c_proj.bias", DType.F32, random, bias));
         PeftFolder adapter = new(temp["adapter"], 2, 3);
         (double[] a, double[] b) = adapter.Linear("transformer.h.0.attn.c_proj", 6, 6, random);
         if (hasNamesake) adapter.Linear("transformer.h.0.mlp.c_proj", 6, 10, random);

@@ -124,7 +124,7 @@ public class MergeOutputTests
         TestTensor single = Merging.Random("a.weight", DType.F32, random, 5, 7);
         TestTensor integer = new("b.ids", DType.F8E5M2, [4], [1, 2, 3, 4]);
         SafetensorsBytes.Write(temp["base", "model.safetensors"], single, integer, Merging.Random("x.weight", DType.F16, random, 5, 7));
-        File.WriteAllText(temp["base", "config.json"], "{\"torch_dtype\": \"float32\", \"k\":  1}");
+        File.WriteAllText(temp["base", "config.json"], "{\"torch_dtype\": \"float32\", \"k\":  1, \"text_config\": {\"dtype\": \"float32\"}}");
         PeftFolder adapter = new(temp["adapter"], 2, 2);
         adapter.Linear("x", 5, 7, random);
         adapter.Save();
@@ -132,7 +132,7 @@ public class MergeOutputTests
         var merged = SafetensorsBytes.Read(temp["out", "model.safetensors"]);
         Assert.Equal((DType.BF16, DType.F8E5M2, DType.BF16), (merged["a.weight"].DType, merged["b.ids"].DType, merged["x.weight"].DType));
         Assert.Equal(single.Values.Select(v => Merging.Rounded(v, DType.BF16)), merged["a.weight"].Values);
-        Assert.Equal("{\"torch_dtype\": \"bfloat16\", \"k\":  1}", File.ReadAllText(temp["out", "config.json"]));
+        Assert.Equal("{\"torch_dtype\": \"bfloat16\", \"k\":  1, \"text_config\": {\"dtype\": \"bfloat16\"}}", File.ReadAllText(temp["out", "config.json"]));
     }
 
     [Fact]

@@ -1,8 +1,4 @@
 using LoraKit.Formats;
-using LoraKit.Formats.Tensors;
-using LoraKit.Ops.Merge;
-using LoraKit.Ops.Tests.Merge;
-using LoraKit.Tests;
 
 namespace LoraKit.Ops.Tests.Targets;
 
@@ -31,40 +27,40 @@ public class TargetNamesTests
     [InlineData("layers.0.q", "strange.layers.0.q")]
     [InlineData("strange.layers.0.q", "layers.0.q")]
     [InlineData("layers.0.q", "strange.inner.layers.0.q")]
-    public void AreFound(string module, string @base) => Assert.Equal([$"{@base}.weight"], Changed([module], [@base, "norm"]));
+    public void AreFound(string module, string @base) => Assert.Equal([$"{@base}.weight"], PlannedTargets.Changed([module], [@base, "norm"]));
 
     [Fact]
     public void OneModelMayNeedSeveralRenames() => Assert.Equal(
         ["language_model.lm_head.weight", "language_model.model.layers.0.q.weight", "visual.blocks.0.q.weight"],
-        Changed(["lm_head", "model.language_model.layers.0.q", "model.visual.blocks.0.q"], ["language_model.lm_head", "language_model.model.layers.0.q", "visual.blocks.0.q"]));
+        PlannedTargets.Changed(["lm_head", "model.language_model.layers.0.q", "model.visual.blocks.0.q"], ["language_model.lm_head", "language_model.model.layers.0.q", "visual.blocks.0.q"]));
 
     [Fact]
     public void TheExactNameWins() => Assert.Equal(
-        ["model.layers.0.q.weight"], Changed(["model.layers.0.q"], ["model.layers.0.q", "language_model.layers.0.q"]));
+        ["model.layers.0.q.weight"], PlannedTargets.Changed(["model.layers.0.q"], ["model.layers.0.q", "language_model.layers.0.q"]));
 
     [Theory]
     [InlineData("layers.0.q", "model.layers.0.q", "language_model.layers.0.q")]
     [InlineData("layers.0.q", "left.layers.0.q", "right.layers.0.q")]
     public void TwoAnswersAreNone(string module, string one, string two) =>
-        Assert.Throws<TargetMismatchException>(() => Changed([module], [one, two]));
+        Assert.Throws<TargetMismatchException>(() => PlannedTargets.Changed([module], [one, two]));
+
+    /// <summary>One stack of layers is not made of two.</summary>
+    [Fact]
+    public void PartsOfTwoStacksAreNone() => Assert.Throws<TargetMismatchException>(
+        () => PlannedTargets.Changed(["model.layers.0.q", "model.layers.1.q"], ["model.layers.0.q", "language_model.layers.0.q", "language_model.layers.1.q"]));
+
+    /// <summary>The same layers, but of another model.</summary>
+    [Theory]
+    [InlineData("roberta.encoder.layer.0.attention.self.query", "bert.encoder.layer.0.attention.self.query")]
+    [InlineData("bert.encoder.layer.0.attention.self.query", "model.electra.encoder.layer.0.attention.self.query")]
+    // A tower that this base does not have.
+    [InlineData("text_model.encoder.layers.0.self_attn.q_proj", "vision_model.encoder.layers.0.self_attn.q_proj")]
+    [InlineData("model.encoder.layers.0.self_attn.q_proj", "model.decoder.layers.0.self_attn.q_proj")]
+    [InlineData("model.vision_tower.encoder.layers.0.q", "model.language_model.layers.0.q")]
+    public void AnotherModelIsNoMatch(string module, string @base) =>
+        Assert.Throws<TargetMismatchException>(() => PlannedTargets.Changed([module], [@base]));
 
     [Fact]
     public void AnUnknownPrefixMustExplainEverything() =>
-        Assert.Throws<TargetMismatchException>(() => Changed(["strange.layers.0.q", "strange.layers.1.q"], ["layers.0.q"]));
-
-    private static string[] Changed(string[] modules, string[] bases)
-    {
-        using TempFolder temp = new();
-        Random random = new(1);
-        SafetensorsBytes.Write(temp["base", "model.safetensors"], [.. bases.Select(b => Merging.Random($"{b}.weight", DType.F32, random, 4, 3))]);
-        PeftFolder adapter = new(temp["adapter"], 1, 1);
-        foreach (string module in modules)
-        {
-            adapter.Linear(module, 4, 3, random);
-        }
-
-        adapter.Save();
-        using MergePlan plan = MergePlan.Create(Merging.Options(temp["base"], adapter.Path, temp["out"]));
-        return [.. plan.Tensors.Where(t => t.Action == TensorAction.Change).Select(t => t.Name).Order(StringComparer.Ordinal)];
-    }
+        Assert.Throws<TargetMismatchException>(() => PlannedTargets.Changed(["strange.layers.0.q", "strange.layers.1.q"], ["layers.0.q"]));
 }
