@@ -154,6 +154,24 @@ public class MergeAlgebraTests
             expected, [.. magnitudes.Select(_ => 8.0)], SafetensorsBytes.Read(temp["out", "model.safetensors"])["h.0.attn.c_proj.weight"].Values, DType.F32, 2);
     }
 
+    /// <summary>Old BERTs have their norms as gamma and beta; with <c>bias = all</c> an adapter brings what it calls bias.</summary>
+    [Fact]
+    public void OldNamesOfNormsAreFound()
+    {
+        using TempFolder temp = new();
+        Random random = new(2);
+        TestTensor gamma = Merging.Random("bert.embeddings.LayerNorm.gamma", DType.F32, random, 4);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], gamma, Merging.Random("bert.embeddings.LayerNorm.beta", DType.F32, random, 4));
+        PeftFolder adapter = new(temp["adapter"], 1, 1);
+        adapter.Add("base_model.model.bert.embeddings.LayerNorm.bias", DType.F32, [4], [1, 2, 3, 4]);
+        adapter.Config["bias"] = "all";
+        adapter.Save();
+        Merging.Run(Merging.Options(temp["base"], adapter.Path, temp["out"]));
+        var merged = SafetensorsBytes.Read(temp["out", "model.safetensors"]);
+        Assert.Equal([1, 2, 3, 4], merged["bert.embeddings.LayerNorm.beta"].Values);
+        Assert.Equal(gamma.Values, merged["bert.embeddings.LayerNorm.gamma"].Values);
+    }
+
     private static void AddProduct(double[] sums, double[] magnitudes, double[] a, double[] b, int rank, int columns, double scale)
     {
         for (int i = 0; i < sums.Length; i++)
