@@ -32,7 +32,7 @@ internal sealed class EditPlanner(Checkpoint @base)
     public IReadOnlyList<string> Warnings => _notes.Warnings;
 
     /// <summary>Whether a head that the base ties to its embedding becomes a tensor of its own.</summary>
-    public bool Unties => _untied.Count > 0;
+    public bool Unties { get; private set; }
 
     /// <summary>The new number of rows of the embeddings; null where the vocabulary keeps its size.</summary>
     public long? NewVocabularySize { get; private set; }
@@ -89,8 +89,10 @@ internal sealed class EditPlanner(Checkpoint @base)
             _untied.Remove(edit.Name);
         }
 
+        UntieStored();
         foreach ((string name, string partner) in _untied)
         {
+            Unties = true;
             _notes.Warn($"{name} becomes a tensor of its own: the base ties it to {partner}, and the adapter replaces it");
         }
 
@@ -266,6 +268,21 @@ internal sealed class EditPlanner(Checkpoint @base)
         _edits.Add(name, edit);
         _untied.Add(name, partner);
         return edit;
+    }
+
+    /// <summary>What is stored twice and changes once is two tensors; a loader that ties them would drop one.</summary>
+    private void UntieStored()
+    {
+        if (TiedEmbeddings.StoredTwice(@base) is not var (input, output) || (!_edits.ContainsKey(input) && !_edits.ContainsKey(output))) return;
+        if (SameValues.Are(@base.Tensors[input], @base.Tensors[output]))
+        {
+            Unties = true;
+            _notes.Warn($"{output} and {input} are tied, but both stored: the output has them as two, and tie_word_embeddings false");
+        }
+        else if (_edits.ContainsKey(output))
+        {
+            _notes.Conflict($"{output} changes, but config.json ties it to {input}, and the base stores other values for it: one of the two is wrong");
+        }
     }
 
     private TensorEdit Edit(string tensor)

@@ -40,6 +40,14 @@ internal static class TiedEmbeddings
         return partners.Length == 1 ? partners[0] : null;
     }
 
+    /// <summary>Embedding and head of a base that stores both although its configuration says that they are one; null where it does not.</summary>
+    public static (string Input, string Output)? StoredTwice(Checkpoint @base)
+    {
+        if (@base.Config?.TiesWordEmbeddings != true) return null;
+        string[] inputs = [.. @base.Tensors.Keys.Where(IsInput)], outputs = [.. @base.Tensors.Keys.Where(IsOutput)];
+        return inputs.Length == 1 && outputs.Length == 1 ? (inputs[0], outputs[0]) : null;
+    }
+
     private static bool HasLeaf(string tensorName, string[] leaves)
     {
         if (!tensorName.EndsWith(".weight", StringComparison.Ordinal)) return false;

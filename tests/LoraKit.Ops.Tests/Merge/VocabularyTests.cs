@@ -51,6 +51,37 @@ public class VocabularyTests
         Assert.Contains(error.Misses, m => m.Contains(behind));
     }
 
+    /// <summary>Said to be one, stored as two: a loader would take the embedding for both, and drop what the head has learnt.</summary>
+    [Theory]
+    [InlineData("lm_head", true, true)]
+    [InlineData("lm_head", false, null)]
+    [InlineData("model.embed_tokens", true, true)]
+    [InlineData("model.embed_tokens", false, false)]
+    public void TiedButStoredTwice(string updated, bool same, bool? unties)
+    {
+        using TempFolder temp = new();
+        Random random = new(1);
+        TestTensor embedding = Merging.Random("model.embed_tokens.weight", DType.F32, random, 10, 4);
+        TestTensor head = same ? embedding with { Name = "lm_head.weight" } : Merging.Random("lm_head.weight", DType.F32, random, 10, 4);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], embedding, head);
+        File.WriteAllText(temp["base", "config.json"], """{"tie_word_embeddings": true}""");
+        PeftFolder adapter = new(temp["adapter"], 1, 1);
+        adapter.Linear(updated, 10, 4, random);
+        adapter.Save();
+        MergeOptions options = Merging.Options(temp["base"], adapter.Path, temp["out"]);
+        if (unties is null)
+        {
+            Assert.Contains("ties it", Assert.Throws<TargetMismatchException>(() => Merging.Run(options)).Message);
+            return;
+        }
+
+        Merging.Run(options);
+        Assert.Equal(!unties, (bool?)JsonNode.Parse(File.ReadAllText(temp["out", "config.json"]))!["tie_word_embeddings"]);
+        var merged = SafetensorsBytes.Read(temp["out", "model.safetensors"]);
+        Assert.Equal(updated != "lm_head", head.Values.SequenceEqual(merged["lm_head.weight"].Values));
+        Assert.Equal(updated == "lm_head", embedding.Values.SequenceEqual(merged["model.embed_tokens.weight"].Values));
+    }
+
     private static MergeOptions Options(TempFolder temp, int rows, string[] @base, string[] saved)
     {
         Random random = new(1);
