@@ -21,6 +21,8 @@ internal sealed class EditPlanner(Checkpoint @base)
     private readonly List<string> _conflicts = [];
     private readonly List<string> _warnings = [];
     private readonly Dictionary<(string Adapter, string Tensor), (AdapterDelta Delta, bool Tied)> _tiedUpdates = [];
+    private string? _firstMissed;
+    private string? _firstConflicting;
 
     /// <summary>Edits by the name of the output tensor.</summary>
     public IReadOnlyDictionary<string, TensorEdit> Edits => _edits;
@@ -30,6 +32,9 @@ internal sealed class EditPlanner(Checkpoint @base)
 
     /// <summary>What would make the output a broken model, one line each.</summary>
     public IReadOnlyList<string> Conflicts => _conflicts;
+
+    /// <summary>The parameter that the first miss is about, else the tensor of the first conflict.</summary>
+    public string? FirstUnfit => _firstMissed ?? _firstConflicting;
 
     /// <summary>What the user should know.</summary>
     public IReadOnlyList<string> Warnings => _warnings;
@@ -44,9 +49,9 @@ internal sealed class EditPlanner(Checkpoint @base)
     {
         ParameterName[] parameters = [.. adapter.Replacements.Select(r => r.Target).Concat(adapter.Deltas.Select(d => d.Target)).Distinct()];
         Dictionary<ParameterName, Target> targets = TargetMatch.Resolve(parameters, @base);
-        foreach (string miss in targets.Values.Select(t => t.Miss).OfType<string>())
+        foreach ((ParameterName parameter, Target target) in targets)
         {
-            Miss($"{adapter.Path}: {miss}");
+            if (target.Miss is { } miss) Miss($"{adapter.Path}: {miss}", parameter.Path);
         }
 
         foreach (Replacement replacement in adapter.Replacements)
@@ -89,7 +94,8 @@ internal sealed class EditPlanner(Checkpoint @base)
             {
                 Conflict(
                     $"{resized[0].Whole!.Adapter}: the vocabulary becomes {NewVocabularySize} in {resized[0].Name}, but {name} keeps {rows} rows " +
-                    "and the adapter brings no values for the others");
+                    "and the adapter brings no values for the others",
+                    name);
             }
         }
 
@@ -112,17 +118,18 @@ internal sealed class EditPlanner(Checkpoint @base)
             && replacement.Values.Shape.Rank == 2 && edit.Shape.Rank == 2 && replacement.Values.Shape[1] == edit.Shape[1];
         if (!sameShape && !resizes)
         {
-            Miss($"{adapter.Path}: {replacement.Target} is {replacement.Values.Shape} in the adapter, but {tensor} is {edit.Shape} in the base");
+            Miss($"{adapter.Path}: {replacement.Target} is {replacement.Values.Shape} in the adapter, but {tensor} is {edit.Shape} in the base", replacement.Target.Path);
         }
         else if (resizes && input.Weight != 1)
         {
             Miss(
                 $"{adapter.Path}: {replacement.Target} has other rows than {tensor} ({replacement.Values.Shape} for {edit.Shape}), " +
-                $"which has a meaning at weight 1 only, not at {Number(input.Weight)}");
+                $"which has a meaning at weight 1 only, not at {Number(input.Weight)}",
+                replacement.Target.Path);
         }
         else if (edit.Whole is { } other)
         {
-            Miss($"{adapter.Path}: {replacement.Target} replaces {tensor}, which {other.Adapter} replaces too");
+            Miss($"{adapter.Path}: {replacement.Target} replaces {tensor}, which {other.Adapter} replaces too", replacement.Target.Path);
         }
         else
         {
@@ -137,7 +144,8 @@ internal sealed class EditPlanner(Checkpoint @base)
             || replacement.Values.Shape[0] != rows.Count)
         {
             Miss(
-                $"{adapter.Path}: {replacement.Target} brings rows {replacement.Values.Shape} for {rows.Count} tokens, but {tensor} is {edit.Shape} in the base");
+                $"{adapter.Path}: {replacement.Target} brings rows {replacement.Values.Shape} for {rows.Count} tokens, but {tensor} is {edit.Shape} in the base",
+                replacement.Target.Path);
             return;
         }
 
@@ -145,11 +153,11 @@ internal sealed class EditPlanner(Checkpoint @base)
         {
             if (rows[i] < 0 || rows[i] >= edit.Shape[0])
             {
-                Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]}, but {tensor} has {edit.Shape[0]} rows");
+                Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]}, but {tensor} has {edit.Shape[0]} rows", replacement.Target.Path);
             }
             else if (edit.Rows.TryGetValue(rows[i], out WeightedRow other))
             {
-                Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {other.Adapter} replaces too");
+                Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {other.Adapter} replaces too", replacement.Target.Path);
             }
             else
             {
@@ -172,14 +180,15 @@ internal sealed class EditPlanner(Checkpoint @base)
         };
         if (needed is null)
         {
-            Miss($"{adapter.Path}: {delta.Target} needs {Wanted(delta)}, but {tensor} is {edit.Shape} in the base");
+            Miss($"{adapter.Path}: {delta.Target} needs {Wanted(delta)}, but {tensor} is {edit.Shape} in the base", delta.Target.Path);
             return;
         }
 
         if (!edit.BaseType.IsMergeable() || IsScaled(tensor))
         {
             Miss(
-                $"{adapter.Path}: {tensor} is stored as {edit.BaseType.FileName()} (quantised), to which nothing can be added exactly; merge into the unquantised base");
+                $"{adapter.Path}: {tensor} is stored as {edit.BaseType.FileName()} (quantised or integers) in the base, to which nothing can be added exactly: an unquantised base is needed",
+                tensor);
             return;
         }
 
@@ -204,7 +213,8 @@ internal sealed class EditPlanner(Checkpoint @base)
             {
                 Miss(
                     $"{adapter.Path}: {delta.Target} and {other.Delta.Target} are one tensor in the base (tied), and the adapter updates them differently; " +
-                    "merge into a base saved with both");
+                    "merge into a base saved with both",
+                    delta.Target.Path);
             }
 
             return false;
@@ -245,9 +255,17 @@ internal sealed class EditPlanner(Checkpoint @base)
         @base.Tensors.ContainsKey(tensor + "_scale_inv") || @base.Tensors.ContainsKey(tensor + "_scale") || @base.Tensors.ContainsKey(tensor + ".absmax");
 
     // Lines are made of names from files: each stays one line, whatever they hold.
-    private void Miss(string line) => _misses.Add(Printable.Text(line, LineLength));
+    private void Miss(string line, string parameter)
+    {
+        _misses.Add(Printable.Text(line, LineLength));
+        _firstMissed ??= parameter;
+    }
 
-    private void Conflict(string line) => _conflicts.Add(Printable.Text(line, LineLength));
+    private void Conflict(string line, string tensor)
+    {
+        _conflicts.Add(Printable.Text(line, LineLength));
+        _firstConflicting ??= tensor;
+    }
 
     private void Warn(string line) => _warnings.Add(Printable.Text(line, LineLength));
 
