@@ -26,7 +26,7 @@ public abstract class AdapterDelta
         if (!tensor.DType.IsMergeable())
         {
             throw new InvalidAdapterException(
-                $"module '{Printable.Text(target.Module.Path)}': tensor '{Printable.Text(tensor.Name)}' is stored as "
+                $"{Where(target, tensor)}: tensor '{Printable.Text(tensor.Name)}' is stored as "
                 + $"{tensor.DType.FileName()}; expected a float type (F32, BF16, F16, …)",
                 tensor.File, tensor.Name);
         }
@@ -34,8 +34,15 @@ public abstract class AdapterDelta
         if (tensor.Shape.ElementCount == 0)
         {
             throw new InvalidAdapterException(
-                $"module '{Printable.Text(target.Module.Path)}': tensor '{Printable.Text(tensor.Name)}' of shape {tensor.Shape} is "
+                $"{Where(target, tensor)}: tensor '{Printable.Text(tensor.Name)}' of shape {tensor.Shape} is "
                 + "empty", tensor.File, tensor.Name);
         }
+    }
+
+    /// <summary>The file, where there is one, and the module: how messages begin.</summary>
+    private protected static string Where(ParameterName target, TensorValue tensor)
+    {
+        string module = $"module '{Printable.Text(target.Module.Path)}'";
+        return tensor.File is { } file ? $"{Printable.Text(file)}: {module}" : module;
     }
 }

@@ -18,7 +18,7 @@ public sealed class DenseDelta : AdapterDelta
         if (!double.IsFinite(scale))
         {
             throw new InvalidAdapterException(
-                $"module '{Printable.Text(target.Module.Path)}': the scale of '{Printable.Text(target.Parameter)}' is {scale}; "
+                $"{Where(target, values)}: the scale of '{Printable.Text(target.Parameter)}' is {scale}; "
                 + "expected a finite number", values.File, values.Name);
         }
 

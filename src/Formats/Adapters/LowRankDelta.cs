@@ -1,4 +1,3 @@
-using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
@@ -42,14 +41,14 @@ public sealed class LowRankDelta : AdapterDelta
         if (down.Shape.Rank < 2 || up.Shape.Rank < 2 || down.Shape[0] != up.Shape[1] || up.Shape.AsMatrix().Columns != up.Shape[1])
         {
             throw new InvalidAdapterException(
-                $"module '{Printable.Text(target.Module.Path)}': A {down.Shape} and B {up.Shape} do not chain; expected A [r, in…] "
+                $"{Where(target, down)}: A {down.Shape} and B {up.Shape} do not chain; expected A [r, in…] "
                 + "and B [out, r]", down.File, down.Name);
         }
 
         if (!double.IsFinite(scale))
         {
             throw new InvalidAdapterException(
-                $"module '{Printable.Text(target.Module.Path)}': the scale is {scale}; expected a finite number (alpha {alpha}, rank "
+                $"{Where(target, down)}: the scale is {scale}; expected a finite number (alpha {alpha}, rank "
                 + $"{down.Shape[0]})", down.File, down.Name);
         }
 

@@ -38,11 +38,12 @@ public sealed record Replacement
 
     private static void CheckRows(ParameterName target, TensorValue values, IReadOnlyList<long> rows)
     {
+        string where = values.File is { } file ? $"{Printable.Text(file)}: '{Printable.Text(target.Path)}'" : $"'{Printable.Text(target.Path)}'";
         long given = values.Shape.Rank == 0 ? 0 : values.Shape[0];
         if (given != rows.Count)
         {
             throw new InvalidAdapterException(
-                $"'{Printable.Text(target.Path)}': tensor '{Printable.Text(values.Name)}' {values.Shape} has {given} rows, but "
+                $"{where}: tensor '{Printable.Text(values.Name)}' {values.Shape} has {given} rows, but "
                 + $"{rows.Count} row indices are given",
                 values.File, values.Name);
         }
@@ -53,7 +54,7 @@ public sealed record Replacement
             if (row < 0 || !seen.Add(row))
             {
                 throw new InvalidAdapterException(
-                    $"'{Printable.Text(target.Path)}': row index {row} is {(row < 0 ? "negative" : "given twice")}; expected distinct "
+                    $"{where}: row index {row} is {(row < 0 ? "negative" : "given twice")}; expected distinct "
                     + "indices from 0 on",
                     values.File, values.Name);
             }

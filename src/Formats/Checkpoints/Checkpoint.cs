@@ -26,6 +26,11 @@ public sealed class Checkpoint : IDisposable
     public static Checkpoint Open(string path)
     {
         if (Directory.Exists(path)) return OpenFolder(path, CheckpointFiles.Find(path));
+        if (FileNatures.Of(path) == FileNature.Missing && (path.Length == 0 || new FileInfo(path).LinkTarget is null))
+        {
+            throw new InputNotFoundException($"{Printable.Text(path)}: does not exist; expected a model's folder or safetensors file", path);
+        }
+
         if (!path.EndsWith(ShardIndex.Suffix, StringComparison.Ordinal)) return new(path, ShardSet.OpenSingle(path));
         string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!;
         return OpenFolder(path, new(folder, System.IO.Path.GetFileName(path), null, null));
@@ -88,7 +93,7 @@ public sealed class Checkpoint : IDisposable
                 Config = FileNatures.Of(config) == FileNature.File ? ModelConfig.Read(config) : null,
                 OtherFiles = others.Companions,
                 LeftOutFiles = others.LeftOut,
-                Warnings = [.. Oddities(found, index, files, read)],
+                Warnings = [.. Oddities(found, index, files, read), .. others.Unreadable.Select(Unreadable)],
             };
         }
         catch
@@ -108,6 +113,9 @@ public sealed class Checkpoint : IDisposable
                 + "it is not clear which is the model; remove one of the two, or name the file itself", path)
             : index;
     }
+
+    private static string Unreadable(string name) =>
+        $"{Printable.Text(name)} is a link that leads nowhere, a pipe or a device, and is left out; restore it if the model needs it";
 
     private static IEnumerable<string> Oddities(CheckpointFiles found, ShardIndex? index, ShardSet files, HashSet<string> read)
     {

@@ -25,7 +25,7 @@ internal sealed record CheckpointFiles(string Folder, string? IndexFile, string?
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidFileException($"{shown}: cannot be listed: {Printable.Text(e.Message)}", folder, cause: e);
+            throw new InvalidFileException($"{shown}: cannot be listed: {InputErrors.Reason(e)}", folder, cause: e);
         }
 
         string[] indexes = [.. names.Where(n => n.EndsWith(ShardIndex.Suffix, StringComparison.Ordinal))];

@@ -5,7 +5,8 @@ namespace LoraKit.Formats.Checkpoints;
 /// <summary>The files of a model's folder beside the ones its tensors are read from.</summary>
 /// <param name="Companions">What goes where the model goes, as relative paths with <c>/</c>, in ordinal order.</param>
 /// <param name="LeftOut">What does not, in the same form: weights in other formats, indexes, adapters, what cannot be copied.</param>
-internal sealed record ModelFolder(IReadOnlyList<string> Companions, IReadOnlyList<string> LeftOut)
+/// <param name="Unreadable">Those of the latter that would go if they could be read: links that lead nowhere, pipes, devices.</param>
+internal sealed record ModelFolder(IReadOnlyList<string> Companions, IReadOnlyList<string> LeftOut, IReadOnlyList<string> Unreadable)
 {
     private const int MaxDepth = 16;
     private const int MaxFiles = 10_000;
@@ -18,18 +19,20 @@ internal sealed record ModelFolder(IReadOnlyList<string> Companions, IReadOnlyLi
     {
         List<string> companions = [];
         List<string> leftOut = [];
+        List<string> unreadable = [];
         try
         {
             Walk(new(folder), string.Empty, 0);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidFileException($"{Printable.Text(folder)}: cannot be listed: {Printable.Text(e.Message)}", folder, cause: e);
+            throw new InvalidFileException($"{Printable.Text(folder)}: cannot be listed: {InputErrors.Reason(e)}", folder, cause: e);
         }
 
         companions.Sort(StringComparer.Ordinal);
         leftOut.Sort(StringComparer.Ordinal);
-        return new(companions, leftOut);
+        unreadable.Sort(StringComparer.Ordinal);
+        return new(companions, leftOut, unreadable);
 
         void Walk(DirectoryInfo at, string prefix, int depth)
         {
@@ -46,7 +49,9 @@ internal sealed record ModelFolder(IReadOnlyList<string> Companions, IReadOnlyLi
                 }
                 else if (!read.Contains(relative))
                 {
-                    (IsCompanion(entry.Name, relative, nature) ? companions : leftOut).Add(relative);
+                    bool belongs = IsCompanion(entry.Name, relative);
+                    (belongs && nature == FileNature.File ? companions : leftOut).Add(relative);
+                    if (belongs && nature != FileNature.File) unreadable.Add(relative);
                 }
 
                 if (companions.Count + leftOut.Count > MaxFiles) throw TooMuch($"has more than {MaxFiles} files");
@@ -57,8 +62,8 @@ internal sealed record ModelFolder(IReadOnlyList<string> Companions, IReadOnlyLi
             new($"{Printable.Text(folder)}: {what}, which is more than a model has; name a folder that holds the model alone", folder);
     }
 
-    // Pipes, devices and links that lead nowhere cannot be copied; a name that the path gate refuses could not be written.
-    private static bool IsCompanion(string name, string relative, FileNature nature) =>
-        nature == FileNature.File && ModelFileKinds.Of(name) == ModelFileKind.Companion
+    // A name that the path gate refuses could not be written.
+    private static bool IsCompanion(string name, string relative) =>
+        ModelFileKinds.Of(name) == ModelFileKind.Companion
         && PathGuard.Refusal(relative, out string clean) is null && clean == relative;
 }

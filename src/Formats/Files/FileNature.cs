@@ -25,6 +25,7 @@ internal static class FileNatures
 
     public static FileNature Of(string path)
     {
+        if (path.Length == 0) return FileNature.Missing;
         if (NativeFiles.TryStatus(path, out NativeFiles.StatusBuffer status))
         {
             return (status.Mode & TypeMask) switch

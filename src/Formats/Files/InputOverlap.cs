@@ -22,12 +22,13 @@ internal static class InputOverlap
             foreach (string touched in Everything(input, outputs.Any(o => o.Nature == FileNature.File)))
             {
                 Spot read = Spot.Of(touched);
-                foreach (Spot output in outputs)
+                foreach (Spot spot in outputs)
                 {
-                    if (Relation(output, read) is not { } relation) continue;
+                    if (Relation(spot, read) is not { } relation) continue;
                     string through = touched == input ? string.Empty : $" (through {Printable.Text(touched)})";
-                    throw new OutputException(
-                        $"{Printable.Text(place.Final)}: the output {relation} the input {Printable.Text(input)}{through}; choose another place", place.Final);
+                    string output = Printable.Text(place.Final), named = Printable.Text(input);
+                    string which = output == named ? "the input itself" : $"the input {named}";
+                    throw new OutputException($"{output}: the output {relation} {which}{through}; choose another place", place.Final);
                 }
             }
         }
@@ -48,7 +49,9 @@ internal static class InputOverlap
         DirectoryInfo folder = new(input);
         foreach (FileSystemInfo entry in folder.EnumerateFileSystemInfos("*", Below).Take(MaxEntries))
         {
-            if (entry.LinkTarget is not null || (files && entry is FileInfo)) yield return entry.FullName;
+            // A link that leads in a circle leads to no output.
+            bool leads = entry.LinkTarget is null ? files && entry is FileInfo : RealPath.TryOf(entry.FullName) is not null;
+            if (leads) yield return entry.FullName;
         }
     }
 

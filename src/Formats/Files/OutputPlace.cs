@@ -35,6 +35,7 @@ internal sealed record OutputPlace
     /// <exception cref="OutputException">The path is none that a file or folder could have.</exception>
     public static OutputPlace Of(string path)
     {
+        if (path.Length == 0) throw new OutputException("the output path is empty; name a file or a folder", path);
         string final;
         try
         {
@@ -49,6 +50,11 @@ internal sealed record OutputPlace
         if (name.Length == 0 || Path.GetDirectoryName(final) is not { } parent)
         {
             throw new OutputException($"{Printable.Text(final)}: is the root folder; name an output in it", final);
+        }
+
+        if (Encoding.UTF8.GetByteCount(name) > MaxNameBytes)
+        {
+            throw new OutputException($"{Printable.Text(final)}: the name is too long (at most {MaxNameBytes} bytes); choose a shorter one", final);
         }
 
         // The longest of the hidden names is the file's own with 19 bytes more.

@@ -11,7 +11,10 @@ internal static class RealPath
 
     /// <summary>The absolute path without links; what does not exist is kept as it is spelt.</summary>
     /// <exception cref="IOException">Links lead in a circle.</exception>
-    public static string Of(string path)
+    public static string Of(string path) => TryOf(path) ?? throw new IOException($"symbolic links lead in a circle at {path}");
+
+    /// <summary>As <see cref="Of"/>; null where links lead in a circle.</summary>
+    public static string? TryOf(string path)
     {
         string full = Path.GetFullPath(path);
         string real = Path.GetPathRoot(full)!;
@@ -33,7 +36,7 @@ internal static class RealPath
                 continue;
             }
 
-            if (++links > MaxLinks) throw new IOException($"symbolic links lead in a circle at {next}");
+            if (++links > MaxLinks) return null;
             string root = Path.GetPathRoot(target)!;
             if (root.Length > 0) real = root;
             Push(target[root.Length..]);

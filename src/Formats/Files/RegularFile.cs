@@ -8,7 +8,14 @@ internal static class RegularFile
     /// <summary>Opens for reading, through symbolic links; others may read but not write meanwhile.</summary>
     /// <exception cref="InputNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidFileException">It is a folder, a pipe, a device or empty, or it may not be read.</exception>
-    public static SafeFileHandle OpenRead(string path)
+    public static SafeFileHandle OpenRead(string path) => Open(path, mayBeEmpty: false);
+
+    /// <summary>As <see cref="OpenRead"/>, of a file that may be empty.</summary>
+    /// <exception cref="InputNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidFileException">It is a folder, a pipe or a device, or it may not be read.</exception>
+    public static SafeFileHandle OpenAny(string path) => Open(path, mayBeEmpty: true);
+
+    private static SafeFileHandle Open(string path, bool mayBeEmpty)
     {
         try
         {
@@ -24,7 +31,7 @@ internal static class RegularFile
 
             // Where the system does not tell natures apart, pipes and devices have no length either. Opening a pipe would wait for its writer.
             FileSystemInfo target = File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path);
-            if (new FileInfo(target.FullName).Length == 0) throw Invalid(path, FileKind.Empty.Explain()!);
+            if (!mayBeEmpty && new FileInfo(target.FullName).Length == 0) throw Invalid(path, FileKind.Empty.Explain()!);
             return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -33,13 +40,15 @@ internal static class RegularFile
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            throw Invalid(path, $"cannot be opened: {Printable.Text(e.Message)}", e);
+            throw Invalid(path, $"cannot be opened: {InputErrors.Reason(e)}", e);
         }
     }
 
     private static InputNotFoundException NotFound(string path, Exception? cause = null)
     {
-        string link = new FileInfo(path).LinkTarget is { } target ? $": the link leads to {Printable.Text(target)}, which is not there" : string.Empty;
+        string link = path.Length == 0 || new FileInfo(path).LinkTarget is not { } target ? string.Empty
+            : RealPath.TryOf(path) is null ? ": symbolic links lead in a circle"
+            : $": the link leads to {Printable.Text(target)}, which is not there";
         return new($"{Printable.Text(path)}: no such file{link}", path, cause);
     }
 

@@ -39,9 +39,18 @@ internal static class HeaderLayout
         }
 
         if (end == dataLength) return null;
-        return new(null, end > dataLength
-            ? $"the file is truncated: the header describes {end} bytes of data, but only {dataLength} follow it"
-            : $"{dataLength - end} bytes follow the last tensor's end: the header describes {end} bytes of data, but {dataLength} follow it");
+        return end > dataLength
+            ? new(FirstCut(entries, dataLength),
+                $"the file is truncated here: the header describes {end} bytes of data, but only {dataLength} follow it; fetch or write it again")
+            : new(null,
+                $"the file is too long: {dataLength - end} bytes follow the last tensor's end, at {end} of {dataLength} bytes of data; fetch or write it again");
+    }
+
+    private static string FirstCut(ReadOnlySpan<HeaderEntry> entries, ulong dataLength)
+    {
+        int first = 0;
+        while (entries[first].End <= dataLength) first++;
+        return entries[first].Name;
     }
 
     private static LayoutFault OffsetFault(in HeaderEntry entry, ulong end)

@@ -132,7 +132,7 @@ public sealed class SafetensorsHeader
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length > MaxLength) throw new InvalidFileException($"the header is too large: its length is given as {length} bytes, {MaxLength} are allowed");
         if (length > (ulong)(fileLength - PrefixLength))
-            throw new InvalidFileException($"the header's length is given as {length} bytes, but only {fileLength - PrefixLength} follow in the file");
+            throw new InvalidFileException($"the header's length is given as {length} bytes, but only {fileLength - PrefixLength} follow in the file: it is truncated or no safetensors file; fetch or write it again");
         if (length == 0) throw new InvalidFileException("the header is empty: its length is given as 0 bytes, the shortest is '{}'");
         return (long)length;
     }

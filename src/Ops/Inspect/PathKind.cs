@@ -1,5 +1,6 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
 
@@ -33,7 +34,7 @@ internal static class PathKinds
             return adapter ? PathKind.Adapter : PathKind.Checkpoint;
         }
 
-        if (!File.Exists(path)) throw new InputNotFoundException($"'{path}' does not exist; expected a file or a folder", path);
+        if (!File.Exists(path)) throw new InputNotFoundException($"{Printable.Text(path)}: does not exist; expected a file or a folder", path);
         if (path.EndsWith(".index.json", StringComparison.Ordinal)) return PathKind.Checkpoint;
         AdapterLocation location = AdapterLocation.Find(path);
         using SafetensorsFile file = SafetensorsFile.Open(location.TensorFile);

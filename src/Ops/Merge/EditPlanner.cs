@@ -28,6 +28,9 @@ internal sealed class EditPlanner(Checkpoint @base)
     /// <summary>What would make the output a broken model, one line each.</summary>
     public IReadOnlyList<string> Conflicts => _notes.Conflicts;
 
+    /// <summary>The parameter that the first miss is about, else the tensor of the first conflict.</summary>
+    public string? FirstUnfit => _notes.FirstUnfit;
+
     /// <summary>What the user should know.</summary>
     public IReadOnlyList<string> Warnings => _notes.Warnings;
 
@@ -46,9 +49,9 @@ internal sealed class EditPlanner(Checkpoint @base)
         HashSet<ParameterName> whole = [.. adapter.Replacements.Where(r => r is { Rows: null, Reason: "modules_to_save" }).Select(r => r.Target)];
         whole.ExceptWith(adapter.Replacements.Where(r => r.Rows is not null).Select(r => r.Target).Concat(adapter.Deltas.Select(d => d.Target)));
         Dictionary<ParameterName, Target> targets = TargetMatch.Resolve(parameters, whole, @base);
-        foreach (string miss in targets.Values.Select(t => t.Miss).OfType<string>())
+        foreach ((ParameterName parameter, Target target) in targets)
         {
-            _notes.Miss($"{adapter.Path}: {miss}");
+            if (target.Miss is { } miss) _notes.Miss($"{adapter.Path}: {miss}", parameter.Path);
         }
 
         _added.Add((adapter, input, targets));
@@ -109,15 +112,15 @@ internal sealed class EditPlanner(Checkpoint @base)
         string name = replacement.Target.Path;
         if (input.Weight != 1)
         {
-            _notes.Miss($"{adapter.Path}: {name} is new, which has a meaning at weight 1 only, not at {Number(input.Weight)}");
+            _notes.Miss($"{adapter.Path}: {name} is new, which has a meaning at weight 1 only, not at {Number(input.Weight)}", replacement.Target.Path);
         }
         else if (replacement.Values.DType.Bytes() == 0)
         {
-            _notes.Miss($"{adapter.Path}: {name} is new and stored as {replacement.Values.DType.FileName()}, which cannot be written");
+            _notes.Miss($"{adapter.Path}: {name} is new and stored as {replacement.Values.DType.FileName()}, which cannot be written", replacement.Target.Path);
         }
         else if (_edits.TryGetValue(name, out TensorEdit? other))
         {
-            _notes.Miss($"{adapter.Path}: {name} is new, and {other.Whole!.Adapter} brings it too");
+            _notes.Miss($"{adapter.Path}: {name} is new, and {other.Whole!.Adapter} brings it too", replacement.Target.Path);
         }
         else
         {
@@ -144,17 +147,17 @@ internal sealed class EditPlanner(Checkpoint @base)
         }
         else if (!sameShape && !Vocabulary.Resizes(edit.Name, edit.Shape, replacement.Values.Shape))
         {
-            _notes.Miss($"{adapter.Path}: {replacement.Target} is {replacement.Values.Shape} in the adapter, but {tensor} is {edit.Shape} in the base");
+            _notes.Miss($"{adapter.Path}: {replacement.Target} is {replacement.Values.Shape} in the adapter, but {tensor} is {edit.Shape} in the base", replacement.Target.Path);
         }
         else if (!sameShape && input.Weight != 1)
         {
             _notes.Miss(
                 $"{adapter.Path}: {replacement.Target} has another size than {tensor} ({replacement.Values.Shape} for {edit.Shape}), " +
-                $"which has a meaning at weight 1 only, not at {Number(input.Weight)}");
+                $"which has a meaning at weight 1 only, not at {Number(input.Weight)}", replacement.Target.Path);
         }
         else if (Replacer(edit, adapter) is { } other)
         {
-            _notes.Miss($"{adapter.Path}: {replacement.Target} replaces {tensor}, which {other} replaces too");
+            _notes.Miss($"{adapter.Path}: {replacement.Target} replaces {tensor}, which {other} replaces too", replacement.Target.Path);
         }
         else
         {
@@ -175,7 +178,7 @@ internal sealed class EditPlanner(Checkpoint @base)
             || replacement.Values.Shape[0] != rows.Count)
         {
             _notes.Miss(
-                $"{adapter.Path}: {replacement.Target} brings rows {replacement.Values.Shape} for {rows.Count} tokens, but {tensor} is {edit.Shape} in the base");
+                $"{adapter.Path}: {replacement.Target} brings rows {replacement.Values.Shape} for {rows.Count} tokens, but {tensor} is {edit.Shape} in the base", replacement.Target.Path);
             return;
         }
 
@@ -183,15 +186,15 @@ internal sealed class EditPlanner(Checkpoint @base)
         {
             if (rows[i] < 0 || rows[i] >= edit.Shape[0])
             {
-                _notes.Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]}, but {tensor} has {edit.Shape[0]} rows");
+                _notes.Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]}, but {tensor} has {edit.Shape[0]} rows", replacement.Target.Path);
             }
             else if (edit.Whole is { } whole && whole.Adapter != adapter.Path)
             {
-                _notes.Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {whole.Adapter} replaces whole");
+                _notes.Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {whole.Adapter} replaces whole", replacement.Target.Path);
             }
             else if (edit.Rows.TryGetValue(rows[i], out WeightedRow other))
             {
-                _notes.Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {other.Adapter} replaces too");
+                _notes.Miss($"{adapter.Path}: {replacement.Target} replaces row {rows[i]} of {tensor}, which {other.Adapter} replaces too", replacement.Target.Path);
             }
             else
             {
@@ -220,7 +223,7 @@ internal sealed class EditPlanner(Checkpoint @base)
         };
         if (needed is null)
         {
-            _notes.Miss($"{adapter.Path}: {delta.Target} needs {Wanted(delta)}, but {tensor} is {edit.Shape} in the base");
+            _notes.Miss($"{adapter.Path}: {delta.Target} needs {Wanted(delta)}, but {tensor} is {edit.Shape} in the base", delta.Target.Path);
             return;
         }
 
@@ -245,7 +248,7 @@ internal sealed class EditPlanner(Checkpoint @base)
             {
                 _notes.Miss(
                     $"{adapter.Path}: {delta.Target} and {other.Delta.Target} are one tensor in the base (tied), and the adapter updates them differently; " +
-                    "merge into a base saved with both");
+                    "merge into a base saved with both", delta.Target.Path);
             }
 
             return false;
@@ -281,7 +284,7 @@ internal sealed class EditPlanner(Checkpoint @base)
         }
         else if (_edits.ContainsKey(output))
         {
-            _notes.Conflict($"{output} changes, but config.json ties it to {input}, and the base stores other values for it: one of the two is wrong");
+            _notes.Conflict($"{output} changes, but config.json ties it to {input}, and the base stores other values for it: one of the two is wrong", output);
         }
     }
 
@@ -304,7 +307,7 @@ internal sealed class EditPlanner(Checkpoint @base)
         (of.IsMergeable() && type.IsMergeable()) || (of == type && type.Bytes() > 0 && weight == 1);
 
     private void MissQuantised(Adapter adapter, string tensor, TensorEdit edit) => _notes.Miss(
-        $"{adapter.Path}: {tensor} is stored as {edit.BaseType.FileName()} (quantised), whose values cannot be changed exactly; merge into the unquantised base");
+        $"{adapter.Path}: {tensor} is stored as {edit.BaseType.FileName()} (quantised), whose values cannot be changed exactly; merge into the unquantised base", tensor);
 
     // Rows and the whole of an embedding may be replaced by one adapter, and then the rows are the whole's.
     private static string? Replacer(TensorEdit edit, Adapter adapter) =>

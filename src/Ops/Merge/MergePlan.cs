@@ -69,6 +69,14 @@ public sealed class MergePlan : IDisposable
     /// <summary>Bytes of tensor files that will be written.</summary>
     public long OutputBytes => Shards.Sum(s => s.Bytes);
 
+    private AtomicOutputOptions OutputOptions => new()
+    {
+        Overwrite = Options.Overwrite,
+        Flush = Options.Flush,
+        Inputs = [Options.Base, .. Options.Adapters.Select(a => a.Path)],
+        PlannedFiles = [.. Shards.Select(s => s.RelativePath), .. OtherFiles],
+    };
+
     /// <summary>Opens base and adapters, matches every module and lays out the output. Writes nothing.</summary>
     /// <exception cref="LoraKitException">Anything that would stop the merge and can be seen from headers.</exception>
     public static MergePlan Create(MergeOptions options)
@@ -89,7 +97,9 @@ public sealed class MergePlan : IDisposable
 
             edits.Finish();
             Stop(options, edits);
-            return new(options, @base, adapters, edits, toSingleFile);
+            MergePlan plan = new(options, @base, adapters, edits, toSingleFile);
+            OutputChecks.Run(OutputPlace.Of(options.Output), toSingleFile ? FileNature.File : FileNature.Folder, plan.OutputOptions, plan.OutputOptions.PlannedFiles);
+            return plan;
         }
         catch
         {
@@ -108,16 +118,9 @@ public sealed class MergePlan : IDisposable
     public MergeReport Run(ICompute compute, IProgress<OpProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = Stopwatch.GetTimestamp();
-        AtomicOutputOptions outputOptions = new()
-        {
-            Overwrite = Options.Overwrite,
-            Flush = Options.Flush,
-            Inputs = [Options.Base, .. Options.Adapters.Select(a => a.Path)],
-            PlannedFiles = [.. Shards.Select(s => s.RelativePath), .. OtherFiles],
-        };
         using AtomicOutput output = _toSingleFile
-            ? AtomicOutput.CreateSingle(Options.Output, outputOptions)
-            : AtomicOutput.CreateFolder(Options.Output, outputOptions);
+            ? AtomicOutput.CreateSingle(Options.Output, OutputOptions)
+            : AtomicOutput.CreateFolder(Options.Output, OutputOptions);
 
         OutputFile[] files = [.. _shards.Select(s => output.CreateFile(s.RelativePath, s.Length))];
         WriteTensors(files, compute, progress, cancellation);
@@ -181,12 +184,13 @@ public sealed class MergePlan : IDisposable
         {
             string more = stopping.Count == 1 ? string.Empty : $" (and {stopping.Count - 1} more)";
             throw new TargetMismatchException(
-                $"the adapter does not fit this base: {stopping[0]}{more}; merge into the model it was trained on", stopping, options.Base);
+                $"the adapter does not fit the base {Printable.Text(options.Base)}: {stopping[0]}{more}; merge into the model it was trained on",
+                stopping, options.Base, edits.FirstUnfit);
         }
 
         if (edits.Edits.Count == 0 && edits.Misses.Count > 0)
         {
-            throw new TargetMismatchException($"nothing of the adapter fits this base: {edits.Misses[0]}", edits.Misses, options.Base);
+            throw new TargetMismatchException($"nothing of the adapter fits the base {Printable.Text(options.Base)}: {edits.Misses[0]}", edits.Misses, options.Base, edits.FirstUnfit);
         }
     }
 
@@ -233,7 +237,7 @@ public sealed class MergePlan : IDisposable
                 continue;
             }
 
-            using SafeFileHandle source = System.IO.File.OpenHandle(small.Source!);
+            using SafeFileHandle source = RegularFile.OpenAny(small.Source!);
             long length = RandomAccess.GetLength(source);
             output.CreateFile(small.RelativePath, length).CopyFrom(source, small.Source!, 0, 0, length, cancellation);
             bytes += length;

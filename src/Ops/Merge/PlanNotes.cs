@@ -10,6 +10,8 @@ internal sealed class PlanNotes
     private readonly List<string> _misses = [];
     private readonly List<string> _conflicts = [];
     private readonly List<string> _warnings = [];
+    private string? _firstMissed;
+    private string? _firstConflicting;
 
     /// <summary>What found no place, one line each.</summary>
     public IReadOnlyList<string> Misses => _misses;
@@ -20,9 +22,20 @@ internal sealed class PlanNotes
     /// <summary>What the user should know.</summary>
     public IReadOnlyList<string> Warnings => _warnings;
 
-    public void Miss(string line) => _misses.Add(Printable.Text(line, LineLength));
+    /// <summary>The parameter that the first miss is about, else the tensor of the first conflict.</summary>
+    public string? FirstUnfit => _firstMissed ?? _firstConflicting;
 
-    public void Conflict(string line) => _conflicts.Add(Printable.Text(line, LineLength));
+    public void Miss(string line, string parameter)
+    {
+        _misses.Add(Printable.Text(line, LineLength));
+        _firstMissed ??= parameter;
+    }
+
+    public void Conflict(string line, string tensor)
+    {
+        _conflicts.Add(Printable.Text(line, LineLength));
+        _firstConflicting ??= tensor;
+    }
 
     public void Warn(string line) => _warnings.Add(Printable.Text(line, LineLength));
 }

@@ -13,12 +13,13 @@ namespace LoraKit.Ops.Merge;
 internal static class ProductBuilder
 {
     public static LowRankProduct Build(TensorEdit edit, bool inDoubles) => inDoubles
-        ? Build(edit, t => t.ToDoubles(), double.CreateChecked, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r))
-        : Build(edit, t => t.ToSingles(), float.CreateSaturating, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r));
+        ? Build(edit, inDoubles, t => t.ToDoubles(), double.CreateChecked, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r))
+        : Build(edit, inDoubles, t => t.ToSingles(), float.CreateSaturating, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r));
 
     private delegate LowRankProduct Finish<T>(long rows, int columns, int rank, T[] left, T[] right);
 
-    private static LowRankProduct Build<T>(TensorEdit edit, Func<TensorValue, T[]> read, Func<double, T> round, Finish<T> finish)
+    private static LowRankProduct Build<T>(
+        TensorEdit edit, bool inDoubles, Func<TensorValue, T[]> read, Func<double, T> round, Finish<T> finish)
         where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
     {
         (long rows, long columns) = edit.Shape.AsMatrix();
@@ -45,19 +46,19 @@ internal static class ProductBuilder
 
         int Place(LowRankDelta delta, WeightedDelta weighted, int at)
         {
-            T[] up = Finite(read(delta.Up), delta.Up);
-            T[] down = Finite(read(delta.Down), delta.Down);
+            T[] up = FiniteValues.Require(read(delta.Up), delta.Up);
+            T[] down = FiniteValues.Require(read(delta.Down), delta.Down);
             int r = (int)delta.Rank;
             double scale = delta.Scale * weighted.Weight;
             if (!weighted.Transposed)
             {
-                ScaleInto(up, r, 1, (int)rows, r, scale, at);
+                ScaleInto(delta.Up, up, r, 1, (int)rows, r, scale, at);
                 down.CopyTo(right.AsSpan(at * (int)columns));
                 return r;
             }
 
             // Aᵀ is read column-wise; Bᵀ is written so.
-            ScaleInto(down, 1, (int)rows, (int)rows, r, scale, at);
+            ScaleInto(delta.Down, down, 1, (int)rows, (int)rows, r, scale, at);
             for (int k = 0; k < r; k++)
             {
                 for (int j = 0; j < columns; j++)
@@ -72,8 +73,8 @@ internal static class ProductBuilder
         // A dense update D of a [rows, columns] tensor is the product D · I.
         int PlaceDense(DenseDelta delta, double weight, int at)
         {
-            T[] values = Finite(read(delta.Values), delta.Values);
-            ScaleInto(values, (int)columns, 1, (int)rows, (int)columns, delta.Scale * weight, at);
+            T[] values = FiniteValues.Require(read(delta.Values), delta.Values);
+            ScaleInto(delta.Values, values, (int)columns, 1, (int)rows, (int)columns, delta.Scale * weight, at);
             for (int j = 0; j < columns; j++)
             {
                 right[((long)(at + j) * columns) + j] = T.One;
@@ -82,7 +83,7 @@ internal static class ProductBuilder
             return (int)columns;
         }
 
-        void ScaleInto(T[] source, int rowStride, int columnStride, int sourceRows, int sourceColumns, double scale, int at)
+        void ScaleInto(TensorValue tensor, T[] source, int rowStride, int columnStride, int sourceRows, int sourceColumns, double scale, int at)
         {
             for (int i = 0; i < sourceRows; i++)
             {
@@ -90,25 +91,11 @@ internal static class ProductBuilder
                 long to = (i * rank) + at;
                 for (int k = 0; k < sourceColumns; k++)
                 {
-                    left[to + k] = round(double.CreateChecked(source[from + ((long)k * columnStride)]) * scale);
+                    T scaled = round(double.CreateChecked(source[from + ((long)k * columnStride)]) * scale);
+                    if (!T.IsFinite(scaled)) throw FiniteValues.Overflow(tensor, scale, inDoubles ? "F64" : "F32");
+                    left[to + k] = scaled;
                 }
             }
         }
-    }
-
-    private static T[] Finite<T>(T[] values, TensorValue tensor)
-        where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
-    {
-        for (int i = 0; i < values.Length; i++)
-        {
-            if (!T.IsFinite(values[i]))
-            {
-                throw new NonFiniteException(
-                    $"{Printable.Text(tensor.File ?? "memory")}: tensor '{Printable.Text(tensor.Name)}' holds {values[i]} at element {i}; a factor must be finite, the adapter is damaged or its training diverged",
-                    tensor.File, tensor.Name);
-            }
-        }
-
-        return values;
     }
 }

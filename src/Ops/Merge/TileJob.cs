@@ -17,7 +17,9 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
         long firstElement = firstRow * work.Columns;
         Span<byte> destination = context.Buffers.Destination((int)Bytes);
         DType sourceType = work.IsComposed ? DType.F64 : work.Straight.DType;
-        ReadOnlySpan<byte> source = work.IsComposed ? Compose(context.Buffers) : Read(work.Straight, firstElement, _elements, context.Buffers);
+        ReadOnlySpan<byte> source = work.IsComposed ? Compose(context.Buffers)
+            : work.Edit?.Whole is { } whole ? ReadNew(whole.Values, firstElement, _elements, context.Buffers)
+            : Read(work.Straight, firstElement, _elements, context.Buffers);
         IPreparedProduct? product = work.Product(context.Compute);
 
         context.Computing.Wait(context.Cancellation);
@@ -60,7 +62,7 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
         TensorEdit edit = work.Edit!;
         if (edit.Whole is { } whole)
         {
-            Decode(whole.Values, firstElement, values, buffers);
+            DecodeNew(whole.Values, firstElement, values, buffers);
             if (whole.Weight != 1)
             {
                 Span<double> old = buffers.Others(_elements);
@@ -79,7 +81,7 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
             Span<double> row = values.Slice(i * work.Columns, work.Columns);
             Span<double> old = buffers.Others(work.Columns);
             row.CopyTo(old);
-            Decode(replaced.Values, replaced.Index * work.Columns, row, buffers);
+            DecodeNew(replaced.Values, replaced.Index * work.Columns, row, buffers);
             if (replaced.Weight != 1) Mix(row, old, replaced.Weight);
         }
 
@@ -96,6 +98,17 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
 
     private static void Decode(TensorValue tensor, long firstElement, Span<double> values, TileBuffers buffers) =>
         FloatConvert.ToDoubles(tensor.DType, Read(tensor, firstElement, values.Length, buffers), values);
+
+    private static void DecodeNew(TensorValue tensor, long firstElement, Span<double> values, TileBuffers buffers) =>
+        FloatConvert.ToDoubles(tensor.DType, ReadNew(tensor, firstElement, values.Length, buffers), values);
+
+    /// <summary>Reads what an adapter brings, which must be finite; the base is taken as it is.</summary>
+    private static Span<byte> ReadNew(TensorValue tensor, long firstElement, int count, TileBuffers buffers)
+    {
+        Span<byte> bytes = Read(tensor, firstElement, count, buffers);
+        FiniteValues.Require(tensor, firstElement, bytes);
+        return bytes;
+    }
 
     private static Span<byte> Read(TensorValue tensor, long firstElement, int count, TileBuffers buffers)
     {

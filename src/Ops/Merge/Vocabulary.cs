@@ -30,7 +30,8 @@ internal static class Vocabulary
             if (Words(name, shape) == after) continue;
             notes.Conflict(
                 $"{first.Whole!.Adapter}: the vocabulary becomes {after} in {first.Name}, but {name} is {shape} " +
-                "and the adapter brings no values of that size for it");
+                "and the adapter brings no values of that size for it",
+                name);
         }
 
         notes.Warn(

@@ -37,14 +37,10 @@ internal static class MergeCommand
             HelpName = "PATH",
             Required = true,
         };
-        Option<DType?> dtype = new("--dtype")
-        {
-            Description = "keep, f32, f16 or bf16: the element type of the output's floating-point tensors (default: keep)",
-            HelpName = "TYPE",
-            CustomParser = ParseType,
-        };
-        Option<long?> shardSize = SizeOption.Create(
-            "--max-shard-size", "keep, or the size of tensors in one output file, such as 5GB (default: keep the base's files)", otherWord: "keep");
+        Option<OrKeep<DType>?> dtype = KeepOption.Create<DType>(
+            "--dtype", "keep, f32, f16 or bf16: the element type of the output's floating-point tensors (default: keep)", "TYPE", ReadType);
+        Option<OrKeep<long>?> shardSize = SizeOption.CreateOrKeep(
+            "--max-shard-size", "keep, or the size of tensors in one output file, such as 5GB (default: keep the base's files)");
         Option<bool> allowUnmatched = new("--allow-unmatched") { Description = "Merge what matches and warn of the rest, instead of stopping" };
         Command command = new(Name, "Merge adapters into a base model: W + Σ weight · scale · B · A, rounded once")
         {
@@ -62,8 +58,8 @@ internal static class MergeCommand
                 Base = PathArgument.Resolve(parsed.GetRequiredValue(basePath), environment),
                 Adapters = [.. parsed.GetRequiredValue(adapters).Select(a => a with { Path = PathArgument.Resolve(a.Path, environment) })],
                 Output = parsed.GetRequiredValue(output),
-                OutputType = parsed.GetValue(dtype),
-                MaxShardBytes = parsed.GetValue(shardSize),
+                OutputType = parsed.GetValue(dtype)?.Value,
+                MaxShardBytes = parsed.GetValue(shardSize)?.Value,
                 AllowUnmatched = parsed.GetValue(allowUnmatched),
                 Overwrite = writing.Force,
                 Flush = writing.Flush,
@@ -114,21 +110,16 @@ internal static class MergeCommand
         return [.. adapters];
     }
 
-    private static DType? ParseType(ArgumentResult result)
+    private static DType? ReadType(string text, out string? error)
     {
-        switch (result.Tokens[0].Value)
+        DType? type = text switch
         {
-            case "keep":
-                return null;
-            case "f32":
-                return DType.F32;
-            case "f16":
-                return DType.F16;
-            case "bf16":
-                return DType.BF16;
-            default:
-                result.AddError($"--dtype: '{result.Tokens[0].Value}' is no output type; expected keep, f32, f16 or bf16");
-                return null;
-        }
+            "f32" => DType.F32,
+            "f16" => DType.F16,
+            "bf16" => DType.BF16,
+            _ => null,
+        };
+        error = type is null ? $"'{text}' is no output type; expected keep, f32, f16 or bf16" : null;
+        return type;
     }
 }

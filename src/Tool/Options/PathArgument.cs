@@ -10,9 +10,11 @@ internal static class PathArgument
     public static Argument<string> Create(string description) => new("PATH") { Description = description };
 
     /// <summary>The path itself where it exists, else the model's folder in the cache. Never a download.</summary>
+    /// <exception cref="InvalidOptionException">It is empty.</exception>
     /// <exception cref="InputNotFoundException">Neither is there, and it could be a model id.</exception>
     public static string Resolve(string path, ToolEnvironment environment)
     {
+        if (path.Length == 0) throw new InvalidOptionException("a path is empty; expected a file, a folder or a model id");
         if (Path.Exists(path)) return path;
         HuggingFaceCache cache = Cache(environment);
         if (cache.Find(path) is { } snapshot) return snapshot;

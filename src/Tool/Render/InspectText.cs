@@ -112,7 +112,7 @@ internal static class InspectText
         output.WriteLine();
         foreach (IGrouping<string, AdapterIssue> group in issues.GroupBy(i => $"{Severity(i.Severity)} ({i.Code}): {i.Message}"))
         {
-            List<string> places = [.. group.Select(i => i.Where).OfType<string>()];
+            List<string> places = [.. group.Select(IssuePlace.Of).OfType<string>()];
             string where = places.Count == 0 ? ""
                 : everything || places.Count <= 2 ? $": {string.Join(", ", places)}"
                 : $": {places[0]} and {places.Count - 1} more";

@@ -17,7 +17,8 @@ internal static class MergeWarnings
         {
             foreach (AdapterIssue issue in adapter.Issues.Where(i => i.Severity == IssueSeverity.Warning))
             {
-                yield return issue.Where is null ? $"'{adapter.Path}': {issue.Message}" : $"'{adapter.Path}': {issue.Message}: {issue.Where}";
+                string where = IssuePlace.Of(issue) is { } place ? $": {place}" : "";
+                yield return $"'{adapter.Path}': {issue.Message}{where}";
             }
         }
     }

@@ -39,6 +39,35 @@ public sealed class OutputRefusalTests : IDisposable
         Assert.Contains("is a file, and a folder", Refused(folder: true, _temp["file"]));
     }
 
+    [Fact]
+    public void NoName() => Assert.Contains("is empty", Refused(folder: true, ""));
+
+    [Fact]
+    public void ANameThatNoFileSystemTakesIsRefusedBeforeAnythingIsWritten() =>
+        Assert.Contains("too long (at most 255 bytes)", Refused(folder: true, _temp[new string('n', 256)]));
+
+    [Fact]
+    public void AFolderThatTakesNoFiles()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs /proc");
+        Assert.Contains("no file can be made there", Refused(folder: true, "/proc/lorakit-output"));
+    }
+
+    [Fact]
+    public void APathIsNamedOnce()
+    {
+        string message = Refused(folder: true, _temp["base"], inputs: [_temp["base"]]);
+        Assert.Equal(message.IndexOf(_temp["base"], StringComparison.Ordinal), message.LastIndexOf(_temp["base"], StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void AnInputsLinkInACircleHindersNothing()
+    {
+        File.CreateSymbolicLink(_temp["base", "circle"], _temp["base", "circle"]);
+        using AtomicOutput output = AtomicOutput.CreateFolder(_temp["out"], new() { Inputs = [_temp["base"]], Flush = false });
+        Assert.Equal(_temp["out"], output.Path);
+    }
+
     [Theory]
     [InlineData("base/model.safetensors", "lies inside the input")]
     [InlineData("./base/../base/./model.safetensors", "lies inside the input")]

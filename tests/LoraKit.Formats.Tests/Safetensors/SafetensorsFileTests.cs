@@ -121,6 +121,22 @@ public sealed class SafetensorsFileTests : IDisposable
         Assert.Equal(2, file.Tensors.Count);
     }
 
+    [Theory]
+    [InlineData(-1, "second")]
+    [InlineData(-6, "second")]
+    [InlineData(-7, "first")]
+    [InlineData(-10, "first")]
+    public void The_tensor_that_a_truncation_cuts_first_is_named(int by, string tensor)
+    {
+        byte[] file = HeaderCase.FileOf(
+            """{"first":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"second":{"dtype":"U8","shape":[6],"data_offsets":[4,10]}}""", 10);
+        File.WriteAllBytes(_folder["cut.safetensors"], file[..(file.Length + by)]);
+        InvalidFileException e = Assert.Throws<InvalidFileException>(() => SafetensorsFile.Open(_folder["cut.safetensors"]));
+        Assert.Equal(tensor, e.Tensor);
+        Assert.Contains("truncated", e.Message);
+        Assert.Contains($"'{tensor}'", e.Message);
+    }
+
     [Fact]
     public void What_is_not_there_is_told_as_such()
     {
@@ -129,6 +145,8 @@ public sealed class SafetensorsFileTests : IDisposable
         Assert.Equal(_folder["none.safetensors"], e.File);
         Assert.Throws<InputNotFoundException>(() => SafetensorsFile.Open(_folder["no", "folder", "none.safetensors"]));
         File.CreateSymbolicLink(_folder["dangling"], "blobs/gone");
+        File.CreateSymbolicLink(_folder["circle"], _folder["circle"]);
+        Assert.EndsWith("links lead in a circle", Assert.Throws<InputNotFoundException>(() => SafetensorsFile.Open(_folder["circle"])).Message);
         Assert.Contains("gone, which is not there", Assert.Throws<InputNotFoundException>(() => SafetensorsFile.Open(_folder["dangling"])).Message);
     }
 

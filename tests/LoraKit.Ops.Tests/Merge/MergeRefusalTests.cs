@@ -25,6 +25,9 @@ public class MergeRefusalTests
         adapter.Save();
         TargetMismatchException error = Assert.Throws<TargetMismatchException>(() => MergePlan.Create(Merging.Options(temp["base"], adapter.Path, temp["out"])));
         Assert.Equal(3, error.Misses.Count);
+        Assert.Contains(error.Tensor, new[] { "model.b.weight", "model.c.weight", "other.d.weight" });
+        Assert.Contains(error.Tensor!, error.Misses[0]);
+        Assert.Equal(temp["base"], error.File);
         Assert.Contains(error.Misses, m => m.Contains("model.b") && m.Contains("[9, 9]") && m.Contains("[5, 4]"));
         Assert.Contains(error.Misses, m => m.Contains("model.c.weight"));
         Assert.Contains(error.Misses, m => m.Contains("other.d.weight"));
@@ -108,12 +111,48 @@ public class MergeRefusalTests
         Directory.CreateDirectory(temp["exists"]);
         foreach (string output in new[] { temp["exists"], temp["base"], temp["adapter"], temp["base", "inside"], temp["base", "..", "adapter"], temp.Path })
         {
-            Assert.Throws<OutputException>(() => Merging.Run(Merging.Options(temp["base"], adapter.Path, output)));
+            Assert.Throws<OutputException>(() => MergePlan.Create(Merging.Options(temp["base"], adapter.Path, output)));
         }
 
         Assert.Throws<OutputException>(() => Merging.Run(Merging.Options(temp["base"], adapter.Path, temp["base"]) with { Overwrite = true }));
         Merging.Run(Merging.Options(temp["base"], adapter.Path, temp["exists"]) with { Overwrite = true });
         Assert.True(File.Exists(temp["exists", "model.safetensors"]));
+    }
+
+    [Fact]
+    public void AFileThatVanishesBeforeItIsCopiedIsNamed()
+    {
+        using TempFolder temp = new();
+        Random random = new(1);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], Merging.Random("a.weight", DType.F32, random, 6, 4));
+        File.WriteAllText(temp["base", "tokenizer.json"], "{}");
+        File.WriteAllText(temp["base", "empty.txt"], "");
+        PeftFolder adapter = new(temp["adapter"], 2, 2);
+        adapter.Linear("a", 6, 4, random);
+        adapter.Save();
+        using MergePlan plan = MergePlan.Create(Merging.Options(temp["base"], adapter.Path, temp["out"]));
+        File.Delete(temp["base", "tokenizer.json"]);
+        InputNotFoundException error = Assert.Throws<InputNotFoundException>(() => plan.Run(new SimdCompute()));
+        Assert.Equal(temp["base", "tokenizer.json"], error.File);
+        Assert.Equal(["adapter", "base"], Entries(temp));
+    }
+
+    [Fact]
+    public void WhatCannotBeCopiedIsWarnedOf()
+    {
+        using TempFolder temp = new();
+        Random random = new(1);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], Merging.Random("a.weight", DType.F32, random, 6, 4));
+        File.CreateSymbolicLink(temp["base", "config.json"], "../blobs/gone");
+        File.CreateSymbolicLink(temp["base", "tokenizer.json"], temp["base", "tokenizer.json"]); // In a circle.
+        PeftFolder adapter = new(temp["adapter"], 2, 2);
+        adapter.Linear("a", 6, 4, random);
+        adapter.Save();
+        using MergePlan plan = MergePlan.Create(Merging.Options(temp["base"], adapter.Path, temp["out"]));
+        Assert.Contains(plan.Warnings, w => w.StartsWith("config.json is a link that leads nowhere"));
+        Assert.Contains(plan.Warnings, w => w.StartsWith("tokenizer.json is a link that leads nowhere"));
+        plan.Run(new SimdCompute());
+        Assert.Equal(["model.safetensors"], Directory.GetFileSystemEntries(temp["out"]).Select(e => Path.GetFileName(e)!));
     }
 
     [Theory]

@@ -31,6 +31,48 @@ public sealed class MergeCommandTests
         Assert.True(run.Json.GetProperty("peakMemoryBytes").GetInt64() > 1 << 20);
     }
 
+    [Theory]
+    [InlineData("--dtype")]
+    [InlineData("--max-shard-size")]
+    public void KeepIsTheSameAsNothing(string option)
+    {
+        using TempFolder folder = new();
+        string adapter = TensorFile.WriteAdapter(folder["a"]);
+        string @base = TensorFile.WriteBase(folder["b", "model.safetensors"]);
+        string[] line = ["merge", "--base", @base, "--adapter", adapter, .. Common];
+        Assert.Equal(0, ToolRun.Of([.. line, "--out", folder["one.safetensors"]]).Code);
+        Assert.Equal(0, ToolRun.Of([.. line, "--out", folder["two.safetensors"], option, "keep"]).Code);
+        Assert.Equal(File.ReadAllBytes(folder["one.safetensors"]), File.ReadAllBytes(folder["two.safetensors"]));
+    }
+
+    [Fact]
+    public void ADryRunSaysWhatWouldStopTheOutput()
+    {
+        using TempFolder folder = new();
+        string adapter = TensorFile.WriteAdapter(folder["a"]);
+        string @base = TensorFile.WriteBase(folder["b", "model.safetensors"]);
+        ToolRun run = ToolRun.Of(["merge", "--base", @base, "--adapter", adapter, "--out", @base, "--dry-run", .. Common]);
+        Assert.Equal(2, run.Code);
+        Assert.Equal("output", run.Json.GetProperty("error").GetProperty("code").GetString());
+    }
+
+    [Theory]
+    [InlineData("", "a", "out")]
+    [InlineData("b", "", "out")]
+    [InlineData("b", "a", "")]
+    public void EmptyPathsAreRefusedInOneLine(string @base, string adapter, string output)
+    {
+        using TempFolder folder = new();
+        TensorFile.WriteAdapter(folder["a"]);
+        TensorFile.WriteBase(folder["b", "model.safetensors"]);
+        string Full(string name) => name.Length == 0 ? "" : folder[name];
+        ToolRun run = ToolRun.Of("merge", "--base", Full(@base), "--adapter", Full(adapter), "--out", Full(output));
+        Assert.Equal(2, run.Code);
+        Assert.StartsWith("error: ", run.Messages);
+        Assert.Single(run.Messages.TrimEnd().Split('\n'));
+        Assert.DoesNotContain("unexpected", run.Messages);
+    }
+
     [Fact]
     public void ADryRunWritesNothing()
     {

@@ -86,7 +86,7 @@ public sealed class UsageTests
     {
         ToolRun run = ToolRun.Of("inspect", "@no-response-file");
         Assert.Equal(2, run.Code);
-        Assert.Contains("'@no-response-file' does not exist", run.Messages);
+        Assert.Contains("@no-response-file: does not exist", run.Messages);
     }
 
     [Theory]

@@ -71,7 +71,7 @@ internal static class PeftMethods
     /// <summary>Why an adapter of this type is refused, as the end of a sentence.</summary>
     public static string Refusal(string peftType)
     {
-        if (!Types.TryGetValue(peftType, out string? name)) return "which is no method that LoraKit knows";
+        if (!Types.TryGetValue(peftType, out string? name)) return "no method that LoraKit knows";
         return WithoutWeights.Contains(peftType)
             ? $"{name}, which changes no weights: there is nothing to read as an update"
             : $"{name}, which is not read yet";
