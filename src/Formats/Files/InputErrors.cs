@@ -9,8 +9,8 @@ internal static class InputErrors
         int number = cause is UnauthorizedAccessException { InnerException: IOException inner } ? inner.HResult : cause.HResult;
         return number switch
         {
-            ErrorNumber.AccessDenied or ErrorNumber.NotPermitted => "permission denied",
-            _ when cause is UnauthorizedAccessException => "permission denied",
+            ErrorNumber.AccessDenied or ErrorNumber.NotPermitted => "permission denied; change its permissions",
+            _ when cause is UnauthorizedAccessException => "permission denied; change its permissions",
             ErrorNumber.TooManyOpen or ErrorNumber.TooManyOpenInSystem => "too many files are open; raise the limit (ulimit -n)",
             ErrorNumber.InputOutput => "the device reports an input/output error",
             ErrorNumber.NameTooLong => "the name is too long",

@@ -31,8 +31,8 @@ internal static class OutputErrors
             ErrorNumber.AccessDenied or ErrorNumber.NotPermitted => "permission denied; choose another place or change its permissions",
             _ when cause is UnauthorizedAccessException => "permission denied; choose another place or change its permissions",
             _ when IsTooLarge(cause) => TooLarge,
-            // What lies in an existing folder cannot be missing unless the folder takes no files (/proc) or is gone.
-            _ when cause is FileNotFoundException or DirectoryNotFoundException => "no file can be made there; choose another place",
+            // As /proc does, and a folder that was removed meanwhile.
+            _ when cause is FileNotFoundException or DirectoryNotFoundException => "its folder takes no files, or is gone; choose another place",
             _ => InputErrors.Reason(cause),
         };
     }

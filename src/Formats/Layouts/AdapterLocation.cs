@@ -16,6 +16,7 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
     /// <summary>The configuration is looked for beside what was named, not beside what a symbolic link points to.</summary>
     /// <exception cref="InputNotFoundException">There is nothing, or no adapter in the folder; subfolders with one are named.</exception>
     /// <exception cref="InvalidAdapterException">Half of an adapter.</exception>
+    /// <exception cref="InvalidFileException">The folder may not be listed.</exception>
     /// <exception cref="UnsupportedException">Only a pickle.</exception>
     public static AdapterLocation Find(string path)
     {
@@ -49,11 +50,25 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
             throw new InvalidAdapterException($"{Printable.Text(folder)}: has {AdapterConfigFile.Name} but no {Tensors}{others}", folder);
         }
 
+        RequireListable(folder);
         string[] inside = Subfolders(folder);
         string where = inside.Length == 0 ? "" : $"; its subfolders with an adapter: "
             + $"{string.Join(", ", inside.Select(name => Printable.Text(name)))}: name one of them";
         throw new InputNotFoundException(
             $"{Printable.Text(folder)}: has neither {AdapterConfigFile.Name} nor {Tensors}{where}{others}", folder);
+    }
+
+    // In a folder that may not be entered nothing seems to be.
+    private static void RequireListable(string folder)
+    {
+        try
+        {
+            _ = Directory.EnumerateFileSystemEntries(folder).Any();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidFileException($"{Printable.Text(folder)}: cannot be listed: {InputErrors.Reason(e)}", folder, cause: e);
+        }
     }
 
     private static UnsupportedException PickleOnly(string path) => new(

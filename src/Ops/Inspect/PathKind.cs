@@ -30,7 +30,7 @@ internal static class PathKinds
     {
         if (Directory.Exists(path))
         {
-            bool adapter = File.Exists(Path.Combine(path, AdapterConfigFile.Name)) || Directory.EnumerateFiles(path, "adapter_model.*").Any();
+            bool adapter = File.Exists(Path.Combine(path, AdapterConfigFile.Name)) || HasAdapterFile(path);
             return adapter ? PathKind.Adapter : PathKind.Checkpoint;
         }
 
@@ -42,5 +42,17 @@ internal static class PathKinds
         AdapterSource source = new(path, file, config, location.ConfigFile);
         if (AdapterLayouts.All.Any(layout => layout.Detect(source) != LayoutMatch.No)) return PathKind.Adapter;
         return ForeignKeys.Describe(file) is null ? PathKind.Checkpoint : PathKind.UnreadAdapter;
+    }
+
+    private static bool HasAdapterFile(string folder)
+    {
+        try
+        {
+            return Directory.EnumerateFiles(folder, "adapter_model.*").Any();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidFileException($"{Printable.Text(folder)}: cannot be listed: {InputErrors.Reason(e)}", folder, cause: e);
+        }
     }
 }
