@@ -1,25 +1,14 @@
-using System.Runtime.InteropServices;
-using LoraKit.Formats.Safetensors;
-using LoraKit.Formats.Tensors;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests;
+namespace LoraKit.Tool.Tests;
 
 /// <summary>Writes small safetensors files.</summary>
 internal static class TensorFile
 {
     /// <summary>F32 tensors with given values.</summary>
     public static void Write(
-        string path, IReadOnlyDictionary<string, (long[] Shape, float[] Values)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
-    {
-        SafetensorsHeader header = SafetensorsHeader.Plan(tensors.Select(t => (t.Key, DType.F32, new TensorShape(t.Value.Shape))), metadata);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        using FileStream file = File.Create(path);
-        file.Write(header.ToBytes());
-        foreach (TensorInfo info in header.Tensors)
-        {
-            file.Write(MemoryMarshal.AsBytes<float>(tensors[info.Name].Values));
-        }
-    }
+        string path, IReadOnlyDictionary<string, (long[] Shape, float[] Values)> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        SafetensorsBytes.WriteSingles(path, tensors, metadata);
 
     /// <summary>A PEFT adapter of one module, q_proj [3, 4] at rank 2.</summary>
     public static string WriteAdapter(string folder, string module = "q_proj", float up = 1)

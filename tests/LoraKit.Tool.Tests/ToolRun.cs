@@ -1,7 +1,6 @@
 using System.Text.Json;
-using LoraKit.Tool;
 
-namespace LoraKit.Tests;
+namespace LoraKit.Tool.Tests;
 
 /// <summary>One run of the tool inside the test's process, with its streams caught and an environment of its own.</summary>
 internal sealed record ToolRun(int Code, string Output, string Messages)

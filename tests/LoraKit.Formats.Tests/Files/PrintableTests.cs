@@ -1,6 +1,6 @@
 using LoraKit.Formats.Files;
 
-namespace LoraKit.Tests.Files;
+namespace LoraKit.Formats.Tests.Files;
 
 public sealed class PrintableTests
 {

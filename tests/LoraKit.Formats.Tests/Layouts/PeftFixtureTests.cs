@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Layouts;
+using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 using LoraKit.Tests;
 
@@ -57,8 +58,8 @@ public sealed class PeftFixtureTests
     public void Read_and_added_naively_it_is_what_PEFT_merged(string name)
     {
         using Adapter adapter = AdapterLayouts.Open(Paths.Fixture("peft", name, "adapter"));
-        using Safetensors.SafetensorsFile baseFile = Safetensors.SafetensorsFile.Open(Paths.Fixture("peft", name, "base", "model.safetensors"));
-        using Safetensors.SafetensorsFile merged = Safetensors.SafetensorsFile.Open(Paths.Fixture("peft", name, "merged.safetensors"));
+        using SafetensorsFile baseFile = SafetensorsFile.Open(Paths.Fixture("peft", name, "base", "model.safetensors"));
+        using SafetensorsFile merged = SafetensorsFile.Open(Paths.Fixture("peft", name, "merged.safetensors"));
         foreach (TensorInfo info in baseFile.Tensors)
         {
             double[] values = new StoredTensor(baseFile, info).ToDoubles();

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 /// <summary>A whole file, and what each mode says of it.</summary>
 /// <param name="Name">What it shows.</param>

@@ -1,7 +1,6 @@
-using LoraKit.Formats;
 using LoraKit.Formats.Safetensors;
 
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 public sealed class HeaderCaseTests
 {

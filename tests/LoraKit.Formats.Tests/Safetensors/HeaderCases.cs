@@ -1,4 +1,4 @@
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 /// <summary>
 /// The accept and reject table of spec/containers/safetensors.md as files. The verdicts of reference mode are those that the reference

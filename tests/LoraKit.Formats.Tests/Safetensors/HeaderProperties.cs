@@ -1,9 +1,8 @@
 using CsCheck;
-using LoraKit.Formats;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 public sealed class HeaderProperties
 {

@@ -1,8 +1,7 @@
-using LoraKit.Formats;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 public sealed class HeaderReadTests
 {

@@ -3,7 +3,7 @@ using System.Text;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 public sealed class HugeHeaderTests
 {

@@ -1,8 +1,8 @@
-using LoraKit.Formats;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Safetensors;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 /// <summary>Other files under the name of a safetensors file are told apart, and the message says what to do.</summary>
 public sealed class OtherKindsTests

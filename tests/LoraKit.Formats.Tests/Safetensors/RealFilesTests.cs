@@ -1,8 +1,8 @@
-using LoraKit.Formats;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 /// <summary>Every safetensors file that other programs wrote opens, or is refused for the reason its inventory gives.</summary>
 public sealed class RealFilesTests

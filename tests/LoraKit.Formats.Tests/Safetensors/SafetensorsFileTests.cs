@@ -1,9 +1,9 @@
 using System.Diagnostics;
-using LoraKit.Formats;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 public sealed class SafetensorsFileTests : IDisposable
 {

@@ -1,8 +1,9 @@
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Safetensors;
+namespace LoraKit.Formats.Tests.Safetensors;
 
 public sealed class SafetensorsWriterTests
 {

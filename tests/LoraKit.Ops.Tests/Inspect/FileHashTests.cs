@@ -1,8 +1,9 @@
 using System.IO.Hashing;
 using System.Security.Cryptography;
 using LoraKit.Ops.Inspect;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Inspect;
+namespace LoraKit.Ops.Tests.Inspect;
 
 public sealed class FileHashTests
 {

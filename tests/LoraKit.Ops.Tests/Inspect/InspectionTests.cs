@@ -1,8 +1,9 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Ops.Inspect;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Inspect;
+namespace LoraKit.Ops.Tests.Inspect;
 
 public sealed class InspectionTests
 {

@@ -1,8 +1,6 @@
-using System.Runtime.InteropServices;
-using LoraKit.Formats.Safetensors;
-using LoraKit.Formats.Tensors;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Inspect;
+namespace LoraKit.Ops.Tests.Inspect;
 
 /// <summary>Small safetensors files of F32 tensors.</summary>
 internal static class WrittenFile
@@ -10,15 +8,7 @@ internal static class WrittenFile
     public static string Create(
         string path, IReadOnlyDictionary<string, (long[] Shape, float[] Values)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        SafetensorsHeader header = SafetensorsHeader.Plan(tensors.Select(t => (t.Key, DType.F32, new TensorShape(t.Value.Shape))), metadata);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        using FileStream file = File.Create(path);
-        file.Write(header.ToBytes());
-        foreach (TensorInfo info in header.Tensors)
-        {
-            file.Write(MemoryMarshal.AsBytes<float>(tensors[info.Name].Values));
-        }
-
+        SafetensorsBytes.WriteSingles(path, tensors, metadata);
         return path;
     }
 

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Verify;
 
-namespace LoraKit.Tests.Verify;
+namespace LoraKit.Ops.Tests.Verify;
 
 public sealed class NonFiniteTests
 {

@@ -1,9 +1,9 @@
 using LoraKit.Formats;
-using LoraKit.Ops;
+using LoraKit.Ops.Tests.Inspect;
 using LoraKit.Ops.Verify;
-using LoraKit.Tests.Inspect;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Verify;
+namespace LoraKit.Ops.Tests.Verify;
 
 public sealed class VerificationTests
 {

@@ -1,6 +1,7 @@
 using System.Text.Json;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Commands;
+namespace LoraKit.Tool.Tests.Commands;
 
 public sealed class MergeCommandTests
 {

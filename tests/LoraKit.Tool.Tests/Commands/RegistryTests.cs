@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
-using LoraKit.Tool;
+using LoraKit.Tests;
 using LoraKit.Tool.Commands;
 
-namespace LoraKit.Tests.Commands;
+namespace LoraKit.Tool.Tests.Commands;
 
 /// <summary>What holds for every command and option, the next one too.</summary>
 public sealed partial class RegistryTests

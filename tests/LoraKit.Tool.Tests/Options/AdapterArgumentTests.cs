@@ -1,7 +1,7 @@
 using LoraKit.Ops.Merge;
 using LoraKit.Tool.Options;
 
-namespace LoraKit.Tests.Options;
+namespace LoraKit.Tool.Tests.Options;
 
 public sealed class AdapterArgumentTests
 {

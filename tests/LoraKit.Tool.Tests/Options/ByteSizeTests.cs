@@ -1,6 +1,6 @@
 using LoraKit.Tool.Options;
 
-namespace LoraKit.Tests.Options;
+namespace LoraKit.Tool.Tests.Options;
 
 public sealed class ByteSizeTests
 {

@@ -1,4 +1,4 @@
-namespace LoraKit.Tests.Options;
+namespace LoraKit.Tool.Tests.Options;
 
 /// <summary>A command line that makes no sense: exit 2, one line on stderr, nothing on stdout but the document that was asked for.</summary>
 public sealed class UsageTests

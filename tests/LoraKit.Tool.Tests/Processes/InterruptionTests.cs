@@ -2,8 +2,9 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
+using LoraKit.Tests;
 
-namespace LoraKit.Tests.Processes;
+namespace LoraKit.Tool.Tests.Processes;
 
 /// <summary>Signals to a real process in the midst of its work.</summary>
 public sealed partial class InterruptionTests

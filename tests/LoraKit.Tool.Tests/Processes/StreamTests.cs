@@ -1,4 +1,5 @@
-namespace LoraKit.Tests.Processes;
+using LoraKit.Tests;
+namespace LoraKit.Tool.Tests.Processes;
 
 /// <summary>What becomes of results when stdout is not what it should be.</summary>
 public sealed class StreamTests

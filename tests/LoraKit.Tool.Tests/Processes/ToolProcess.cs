@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace LoraKit.Tests.Processes;
+namespace LoraKit.Tool.Tests.Processes;
 
 /// <summary>The built tool as a process of its own.</summary>
 internal static class ToolProcess

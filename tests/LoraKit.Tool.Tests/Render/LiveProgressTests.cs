@@ -1,7 +1,7 @@
 using LoraKit.Ops;
 using LoraKit.Tool.Render.Progress;
 
-namespace LoraKit.Tests.Render;
+namespace LoraKit.Tool.Tests.Render;
 
 public sealed class LiveProgressTests
 {

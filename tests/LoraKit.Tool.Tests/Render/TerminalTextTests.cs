@@ -1,7 +1,7 @@
 using System.Text.Json;
 using LoraKit.Tool.Render;
 
-namespace LoraKit.Tests.Render;
+namespace LoraKit.Tool.Tests.Render;
 
 public sealed class TerminalTextTests
 {

@@ -1,6 +1,6 @@
 using LoraKit.Tool.Render;
 
-namespace LoraKit.Tests.Render;
+namespace LoraKit.Tool.Tests.Render;
 
 public sealed class WordsTests
 {
