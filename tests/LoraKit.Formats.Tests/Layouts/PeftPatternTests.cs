@@ -90,22 +90,13 @@ public sealed class PeftPatternTests
     }
 
     [Theory]
-    [InlineData("(a+)+$")]
-    [InlineData("(a|aa)+$")]
-    [InlineData("(.*a){20}")]
-    public void A_pattern_that_would_backtrack_for_ever_is_matched_in_linear_time(string pattern)
-    {
-        PeftSample sample = new(new JsonObject { ["r"] = 2, ["rank_pattern"] = new JsonObject { [pattern] = 5 } }.ToJsonString());
-        using Adapter adapter = sample.Lora(new string('a', 60) + "!", 2).Read();
-        Assert.Equal(2, ((LowRankDelta)adapter.Deltas[0]).Rank);
-    }
-
-    [Theory]
     [InlineData("(?=a)(a+)+[b]")]
     [InlineData(@"((a+)+)\3b")]
     [InlineData("(?<!x)(a|aa)+[b]")]
-    [InlineData("((a{1,100}){1,100}){1,100}[b]")] // too large to be matched in linear time
-    public void A_pattern_that_can_only_backtrack_is_stopped_and_named(string pattern)
+    [InlineData("((a{1,100}){1,100}){1,100}[b]")]
+    [InlineData("([a-z]+)*[b]")]
+    [InlineData("(.*a){20}[b]")]
+    public void A_pattern_that_backtracks_for_ever_is_stopped_and_named(string pattern)
     {
         PeftSample sample = new(new JsonObject { ["r"] = 2, ["alpha_pattern"] = new JsonObject { [pattern] = 5 } }.ToJsonString());
         InvalidAdapterException error = sample.Lora(new string('a', 60), 2).Fails<InvalidAdapterException>();

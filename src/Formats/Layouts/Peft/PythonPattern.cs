@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace LoraKit.Formats.Layouts.Peft;
 
 /// <summary>
-/// One compiled Python pattern. Patterns come from files and may be made to backtrack for ever: where backtracking could blow up, matching is
-/// linear in the text, and where the expression does not allow that (lookaround, backreferences), a short time limit holds, as for all.
+/// One compiled Python pattern. Patterns come from files and may be made to backtrack for ever, in Python as here: a short time limit holds.
+/// An adapter with such a pattern was never loaded by PEFT, so what it means is not guessed.
 /// </summary>
 internal sealed class PythonPattern
 {
@@ -15,16 +15,15 @@ internal sealed class PythonPattern
 
     private readonly string _net;
     private long _spentMilliseconds;
-    private Regex? _regex;
+    private readonly Regex _regex;
 
     private PythonPattern(string before, string python, string after)
     {
-        (string net, bool isHarmless, ShallowestBranch) = PythonRegexSyntax.Translate(python);
+        (string net, ShallowestBranch) = PythonRegexSyntax.Translate(python);
         _net = before + net + after;
         try
         {
-            Regex backtracking = new(_net, RegexOptions.CultureInvariant, TimeLimit);
-            if (isHarmless) _regex = backtracking;
+            _regex = new(_net, RegexOptions.CultureInvariant, TimeLimit);
         }
         catch (ArgumentException invalid)
         {
@@ -48,24 +47,10 @@ internal sealed class PythonPattern
     /// <exception cref="RegexMatchTimeoutException">It takes too long.</exception>
     public bool IsMatch(string text)
     {
-        _regex ??= Linear();
         if (_spentMilliseconds > TimeLimitOfAll.TotalMilliseconds) throw new RegexMatchTimeoutException(text, _net, TimeLimitOfAll);
         long start = Environment.TickCount64;
         bool matches = _regex.IsMatch(text);
         _spentMilliseconds += Environment.TickCount64 - start;
         return matches;
-    }
-
-    /// <summary>Costs milliseconds to make, so only where it is needed.</summary>
-    private Regex Linear()
-    {
-        try
-        {
-            return new Regex(_net, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking, TimeLimit);
-        }
-        catch (NotSupportedException)
-        {
-            return new Regex(_net, RegexOptions.CultureInvariant, TimeLimit);
-        }
     }
 }

@@ -12,7 +12,6 @@ internal sealed class PythonRegexSyntax
     private const int MaxLength = 10_000;
     private const int MaxDepth = 100;
     private const int MaxRepeat = 1000;
-    private const int HarmlessRuns = 3;
 
     private readonly string _python;
     private readonly StringBuilder _net = new();
@@ -20,24 +19,19 @@ internal sealed class PythonRegexSyntax
     private int _at;
     private int _groupCount;
     private int _depth;
-    private int _runs;
-    private bool _repeatsGroup;
     private int _shallowestBranch = int.MaxValue;
 
     private PythonRegexSyntax(string python) => _python = python;
 
     /// <summary>The same expression for <see cref="System.Text.RegularExpressions.Regex"/>.</summary>
     /// <param name="python">The expression as Python reads it.</param>
-    /// <returns>
-    /// The expression; whether backtracking over it is harmless, that is, no group is repeated and there are few runs, so that the steps are bounded
-    /// by a small power of the text's length; and in how many groups its outermost <c>|</c> stands.
-    /// </returns>
+    /// <returns>The expression, and in how many groups its outermost <c>|</c> stands.</returns>
     /// <exception cref="FormatException">Invalid in Python, or a construct that is not translated; the message says which.</exception>
-    public static (string Net, bool IsHarmless, int ShallowestBranch) Translate(string python)
+    public static (string Net, int ShallowestBranch) Translate(string python)
     {
         if (python.Length > MaxLength) throw new FormatException($"it is {python.Length} characters long (at most {MaxLength})");
         PythonRegexSyntax syntax = new(python);
-        return (syntax.Translate(), syntax is { _repeatsGroup: false, _runs: <= HarmlessRuns }, syntax._shallowestBranch);
+        return (syntax.Translate(), syntax._shallowestBranch);
     }
 
     private string Translate()
@@ -55,7 +49,7 @@ internal sealed class PythonRegexSyntax
                     _net.Append(c);
                     break;
                 case '*' or '+' or '?':
-                    Quantify(c.ToString(), isRun: c != '?');
+                    Quantify(c.ToString());
                     break;
                 case '{': Braces(); break;
                 case '|':
@@ -135,7 +129,7 @@ internal sealed class PythonRegexSyntax
         }
 
         string most = !range ? "" : high.Length == 0 ? "," : string.Create(CultureInfo.InvariantCulture, $",{Repeat(high)}");
-        Quantify(string.Create(CultureInfo.InvariantCulture, $"{{{(low.Length == 0 ? 0 : Repeat(low))}{most}}}"), isRun: range);
+        Quantify(string.Create(CultureInfo.InvariantCulture, $"{{{(low.Length == 0 ? 0 : Repeat(low))}{most}}}"));
     }
 
     private static int Repeat(string digits)
@@ -145,10 +139,8 @@ internal sealed class PythonRegexSyntax
             : throw new FormatException($"a repeat of {digits} is too many (at most {MaxRepeat})");
     }
 
-    private void Quantify(string quantifier, bool isRun)
+    private void Quantify(string quantifier)
     {
-        if (isRun) _runs++;
-        _repeatsGroup |= quantifier != "?" && _net.Length > 0 && _net[^1] == ')';
         _net.Append(quantifier);
         if (Accept("+")) throw new FormatException("possessive quantifiers are not supported");
         if (Accept("?")) _net.Append('?');
