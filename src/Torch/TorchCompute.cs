@@ -101,6 +101,26 @@ public sealed unsafe class TorchCompute : ICompute
         }
     }
 
+    /// <inheritdoc/>
+    /// <exception cref="BackendUnavailableException">The device ran out of memory or failed.</exception>
+    public ILowRankSvd Decompose(LowRankProduct product)
+    {
+        ArgumentNullException.ThrowIfNull(product);
+        try
+        {
+            using IDisposable scope = torch.NewDisposeScope();
+            using IDisposable noGradient = torch.no_grad();
+            (torch.Tensor left, torch.Tensor right) = product.IsDouble
+                ? (OnDevice(product.LeftDouble, product.Rows, product.Rank), OnDevice(product.RightDouble, product.Rank, product.Columns))
+                : (OnDevice(product.LeftSingle, product.Rows, product.Rank), OnDevice(product.RightSingle, product.Rank, product.Columns));
+            return TorchSvd.Of(left.to_type(torch.ScalarType.Float64), right.to_type(torch.ScalarType.Float64));
+        }
+        catch (ExternalException e) when (TorchFailure.Explain(e, Name) is { } explained)
+        {
+            throw explained;
+        }
+    }
+
     /// <summary>Gives nothing back: libtorch stays loaded.</summary>
     public void Dispose()
     {

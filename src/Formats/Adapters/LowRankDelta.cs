@@ -81,6 +81,21 @@ public sealed class LowRankDelta : AdapterDelta
     /// <summary>For <see cref="WeightOrientation.FromShape"/> on a square matrix: whether the file says it is [in, out].</summary>
     public bool SquareIsInOut { get; }
 
+    /// <summary>
+    /// Whether the module is an embedding: its weight is [vocabulary, dimension], and here Up has a row per word. Layouts may name and turn
+    /// such factors differently.
+    /// </summary>
+    public bool IsEmbedding { get; init; }
+
+    /// <summary>The same module's update with other factors: target, orientation and the kind of module stay.</summary>
+    /// <param name="down">A: [r, in, …kernel], of the same trailing sizes.</param>
+    /// <param name="up">B: [out, r] or [out, r, 1, …].</param>
+    /// <param name="scale">The resolved multiplier.</param>
+    /// <param name="alpha">What a report calls alpha; a layout that needs one computes it from the scale.</param>
+    /// <exception cref="InvalidAdapterException">As the constructor.</exception>
+    public LowRankDelta With(TensorValue down, TensorValue up, double scale, double alpha) =>
+        new(Target, down, up, scale, alpha, Orientation, SquareIsInOut) { IsEmbedding = IsEmbedding };
+
     /// <summary>r: the rows of A.</summary>
     public long Rank => Down.Shape[0];
 

@@ -30,6 +30,63 @@ public static class AdapterLayouts
         }
     }
 
+    /// <summary>The layout of a name.</summary>
+    /// <exception cref="InvalidOptionException">There is none; the message lists those that are.</exception>
+    public static IAdapterLayout Named(string name) => All.FirstOrDefault(layout => layout.Name == name)
+        ?? throw new InvalidOptionException(
+            $"'{Printable.Text(name)}' is no layout; expected one of {string.Join(", ", All.Select(layout => layout.Name).Order(StringComparer.Ordinal))}");
+
+    /// <summary>Checks that an adapter may be written to a path, before anything is computed: nothing there that must stay, no input.</summary>
+    /// <param name="path">The final path.</param>
+    /// <param name="isSingleFile">Whether the layout writes one file.</param>
+    /// <param name="options">What may be replaced, what is read.</param>
+    /// <exception cref="OutputException">It exists, or is or touches an input.</exception>
+    /// <exception cref="InvalidOptionException">A single file needs a name that ends in <c>.safetensors</c>, a folder one that does not.</exception>
+    public static void CheckOutput(string path, bool isSingleFile, AdapterSaveOptions options)
+    {
+        if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase) != isSingleFile)
+        {
+            throw new InvalidOptionException(isSingleFile
+                ? $"the output {Printable.Text(path)} is one file in this layout; name it something.safetensors"
+                : $"the output {Printable.Text(path)} is a folder in this layout (a configuration lies beside the tensors); name a folder");
+        }
+
+        OutputChecks.Run(OutputPlace.Of(path), isSingleFile ? FileNature.File : FileNature.Folder, Output(options, []), []);
+    }
+
+    /// <summary>Writes an adapter in the layout it names: <see cref="Adapter.Layout"/>.</summary>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="path">A folder, or a <c>.safetensors</c> file for a layout of one file.</param>
+    /// <param name="options">What may be replaced, what is read, whether to flush.</param>
+    /// <param name="cancellation">Stops between pieces; nothing is left then.</param>
+    /// <returns>The bytes written.</returns>
+    /// <exception cref="LoraKitException">It cannot be said in the layout, or not be written.</exception>
+    public static long Save(Adapter adapter, string path, AdapterSaveOptions options, CancellationToken cancellation = default)
+    {
+        AdapterFiles files = Named(adapter.Layout).Write(adapter);
+        CheckOutput(path, files.IsSingleFile, options);
+        AtomicOutputOptions outputOptions = Output(options, files.IsSingleFile ? [] : [.. files.Files.Select(file => file.RelativePath)]);
+        using AtomicOutput output = files.IsSingleFile
+            ? AtomicOutput.CreateSingle(path, outputOptions)
+            : AtomicOutput.CreateFolder(path, outputOptions);
+        foreach (AdapterFile file in files.Files)
+        {
+            file.WriteTo(output, files.IsSingleFile ? Path.GetFileName(path) : file.RelativePath, cancellation);
+        }
+
+        cancellation.ThrowIfCancellationRequested();
+        output.Commit();
+        return files.Bytes;
+    }
+
+    private static AtomicOutputOptions Output(AdapterSaveOptions options, IReadOnlyList<string> planned) => new()
+    {
+        Overwrite = options.Overwrite,
+        Flush = options.Flush,
+        Inputs = options.Inputs,
+        PlannedFiles = planned,
+    };
+
     /// <summary>The one layout of a list that fits: the certain one, or the possible one where none is certain.</summary>
     /// <param name="source">The adapter; only names, shapes and the configuration are looked at.</param>
     /// <param name="layouts">The layouts to choose from; their order does not matter.</param>

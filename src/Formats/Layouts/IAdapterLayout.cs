@@ -34,4 +34,14 @@ public interface IAdapterLayout
     /// <exception cref="InvalidAdapterException">Keys or settings contradict each other.</exception>
     /// <exception cref="UnsupportedException">A kind that is understood but not read yet.</exception>
     Adapter Read(AdapterSource source);
+
+    /// <summary>What this layout cannot say of an adapter, one reason each; empty where it can be written without loss.</summary>
+    IReadOnlyList<string> Limits(Adapter adapter);
+
+    /// <summary>
+    /// Lays the adapter out as files: Read of what is written is the same adapter. Tensors keep their element types; scales are written as
+    /// the layout says them (alpha and rank), settings and metadata are carried where they stay true and corrected where they do not.
+    /// </summary>
+    /// <exception cref="UnsupportedException">The adapter is beyond <see cref="Limits"/>; the message has every reason.</exception>
+    AdapterFiles Write(Adapter adapter);
 }

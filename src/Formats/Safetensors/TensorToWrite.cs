@@ -2,16 +2,11 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Safetensors;
 
-/// <summary>Gives a tensor's bytes (little-endian, row-major) when they are needed.</summary>
-/// <param name="start">First byte wanted, counted within the tensor; asked for in ascending order.</param>
-/// <param name="destination">To be filled to its end.</param>
-public delegate void TensorBytes(long start, Span<byte> destination);
-
 /// <summary>A tensor of a file to be written.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="DType">The element type.</param>
 /// <param name="Shape">The sizes, outermost first.</param>
-/// <param name="Bytes">Where its bytes come from.</param>
+/// <param name="Bytes">Where its bytes come from; asked for in ascending order.</param>
 public sealed record TensorToWrite(string Name, DType DType, TensorShape Shape, TensorBytes Bytes)
 {
     /// <summary>A tensor as it is, under its own or another name.</summary>

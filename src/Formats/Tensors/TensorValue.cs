@@ -55,7 +55,7 @@ public sealed class StoredTensor(ITensorSource source, TensorInfo info) : Tensor
     public override void ReadBytes(long start, Span<byte> destination) => Source.Read(Info, start, destination);
 }
 
-/// <summary>A tensor in memory, always in F32 or F64.</summary>
+/// <summary>A tensor in memory.</summary>
 public sealed class MemoryTensor : TensorValue
 {
     private readonly ReadOnlyMemory<byte> _bytes;
@@ -76,6 +76,20 @@ public sealed class MemoryTensor : TensorValue
         _bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes<double>(values).ToArray();
     }
 
+    /// <summary>Elements of any whole-byte type.</summary>
+    /// <param name="name">A name that tells where it came from.</param>
+    /// <param name="dtype">The element type.</param>
+    /// <param name="shape">The sizes, outermost first.</param>
+    /// <param name="bytes">Little-endian, row-major; kept, not copied.</param>
+    /// <exception cref="ArgumentException">There are more or fewer bytes than the shape has.</exception>
+    public MemoryTensor(string name, DType dtype, TensorShape shape, ReadOnlyMemory<byte> bytes)
+        : base(name, dtype, shape)
+    {
+        if (dtype.Bytes() == 0 || bytes.Length != checked(shape.ElementCount * dtype.Bytes()))
+            throw new ArgumentException($"{bytes.Length} bytes are no {dtype.FileName()} {shape}", nameof(bytes));
+        _bytes = bytes;
+    }
+
     /// <inheritdoc/>
     public override string? File => null;
 
@@ -83,3 +97,22 @@ public sealed class MemoryTensor : TensorValue
     public override void ReadBytes(long start, Span<byte> destination) =>
         _bytes.Span.Slice(checked((int)start), destination.Length).CopyTo(destination);
 }
+
+/// <summary>A tensor whose bytes are made when they are asked for: its shape is known before its values are.</summary>
+/// <param name="name">A name that tells where it came from.</param>
+/// <param name="dtype">The element type.</param>
+/// <param name="shape">The sizes, outermost first.</param>
+/// <param name="bytes">Fills a range of the tensor's bytes; may be called for any range, and from several threads.</param>
+public sealed class ComputedTensor(string name, DType dtype, TensorShape shape, TensorBytes bytes) : TensorValue(name, dtype, shape)
+{
+    /// <inheritdoc/>
+    public override string? File => null;
+
+    /// <inheritdoc/>
+    public override void ReadBytes(long start, Span<byte> destination) => bytes(start, destination);
+}
+
+/// <summary>Gives a tensor's bytes (little-endian, row-major) when they are needed.</summary>
+/// <param name="start">First byte wanted, counted within the tensor.</param>
+/// <param name="destination">To be filled to its end.</param>
+public delegate void TensorBytes(long start, Span<byte> destination);

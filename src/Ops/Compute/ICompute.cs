@@ -22,6 +22,12 @@ public interface ICompute : IDisposable
     /// <param name="product">From this instance's <see cref="Prepare"/>; its columns equal the tile's.</param>
     /// <param name="firstRow">Which row of the product the tile's first row is.</param>
     void AddProduct(Tile tile, IPreparedProduct product, long firstRow);
+
+    /// <summary>
+    /// The SVD of Left·Right, in F64 whatever the factors' type. See spec/algebra.md, "factored SVD".
+    /// </summary>
+    /// <param name="product">The factors; any rank, also above rows or columns, also 0.</param>
+    ILowRankSvd Decompose(LowRankProduct product);
 }
 
 /// <summary>A <see cref="LowRankProduct"/> as one backend wants it. Dispose it when the last tile is done.</summary>

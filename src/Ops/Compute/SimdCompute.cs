@@ -79,6 +79,9 @@ public sealed class SimdCompute : ICompute
     }
 
     /// <inheritdoc/>
+    public ILowRankSvd Decompose(LowRankProduct product) => new FactoredSvd(product);
+
+    /// <inheritdoc/>
     public void Dispose()
     {
     }

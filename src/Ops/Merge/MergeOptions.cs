@@ -2,11 +2,6 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Ops.Merge;
 
-/// <summary>One adapter of a merge.</summary>
-/// <param name="Path">A folder or a file.</param>
-/// <param name="Weight">What its updates are multiplied with, on top of their own scale; may be negative, must be finite.</param>
-public sealed record AdapterInput(string Path, double Weight = 1);
-
 /// <summary>What to merge, and how.</summary>
 public sealed record MergeOptions
 {

@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops;
 using LoraKit.Ops.Merge;
 using LoraKit.Tool.Options;
 using LoraKit.Tool.Render;
@@ -22,15 +22,8 @@ internal static class MergeCommand
             HelpName = "PATH",
             Required = true,
         };
-        Option<AdapterInput[]> adapters = new("--adapter")
-        {
-            Description = "An adapter's folder or file, with @WEIGHT if its weight is not 1; several are added in one pass",
-            HelpName = "PATH[@WEIGHT]",
-            Required = true,
-            Arity = ArgumentArity.OneOrMore,
-            AllowMultipleArgumentsPerToken = true,
-            CustomParser = ParseAdapters,
-        };
+        Option<AdapterInput[]> adapters = AdapterOption.Create(
+            "An adapter's folder or file, with @WEIGHT if its weight is not 1; several are added in one pass", required: true);
         Option<string> output = new("--out")
         {
             Description = "Where the merged model goes: a folder, or a .safetensors file if the base is one file",
@@ -56,7 +49,7 @@ internal static class MergeCommand
             MergeOptions options = new()
             {
                 Base = PathArgument.Resolve(parsed.GetRequiredValue(basePath), environment),
-                Adapters = [.. parsed.GetRequiredValue(adapters).Select(a => a with { Path = PathArgument.Resolve(a.Path, environment) })],
+                Adapters = AdapterOption.Resolve(parsed.GetRequiredValue(adapters), environment),
                 Output = parsed.GetRequiredValue(output),
                 OutputType = parsed.GetValue(dtype)?.Value,
                 MaxShardBytes = parsed.GetValue(shardSize)?.Value,
@@ -84,30 +77,12 @@ internal static class MergeCommand
             return ExitCode.Done;
         }
 
-        using MergeHost host = MergeHost.Build(computing);
+        using ComputeHost host = ComputeHost.Build(computing);
         MergeReport report = ProgressDisplay.Run(environment, output, "merging", progress =>
             plan.Run(host.Compute, progress, interruption.Token));
         if (output.Json) JsonOutput.Write(environment.Output, MergeDocuments.OfReport(plan, report, warnings));
         else MergeText.WriteReport(environment.Output, report);
         return ExitCode.Done;
-    }
-
-    private static AdapterInput[]? ParseAdapters(ArgumentResult result)
-    {
-        List<AdapterInput> adapters = [];
-        foreach (Token token in result.Tokens)
-        {
-            if (AdapterArgument.TryParse(token.Value, out AdapterInput? adapter, out string? error))
-            {
-                adapters.Add(adapter);
-                continue;
-            }
-
-            result.AddError($"--adapter: {error}");
-            return null;
-        }
-
-        return [.. adapters];
     }
 
     private static DType? ReadType(string text, out string? error)

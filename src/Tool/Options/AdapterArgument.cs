@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
-using LoraKit.Ops.Merge;
+using LoraKit.Ops;
 
 namespace LoraKit.Tool.Options;
 

@@ -160,5 +160,9 @@ public sealed class AdapterLayoutsTests
         public LayoutMatch Detect(AdapterSource source) => match;
 
         public Adapter Read(AdapterSource source) => throw new InvalidOperationException();
+
+        public IReadOnlyList<string> Limits(Adapter adapter) => throw new InvalidOperationException();
+
+        public AdapterFiles Write(Adapter adapter) => throw new InvalidOperationException();
     }
 }

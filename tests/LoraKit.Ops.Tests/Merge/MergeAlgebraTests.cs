@@ -1,6 +1,5 @@
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
-using LoraKit.Ops.Merge;
 using LoraKit.Ops.Tests.Compute;
 using LoraKit.Tests;
 

@@ -117,6 +117,6 @@ public class SeveralAdaptersTests
     private static void AdapterInputs(TempFolder temp, bool replacementFirst, out Ops.Merge.MergeOptions options)
     {
         string[] names = replacementFirst ? ["replacement", "update"] : ["update", "replacement"];
-        options = Merging.Options(temp["base"], "", temp["out"]) with { Adapters = [.. names.Select(n => new Ops.Merge.AdapterInput(temp[n]))] };
+        options = Merging.Options(temp["base"], "", temp["out"]) with { Adapters = [.. names.Select(n => new AdapterInput(temp[n]))] };
     }
 }

@@ -1,4 +1,4 @@
-using LoraKit.Ops.Merge;
+using LoraKit.Ops;
 using LoraKit.Tool.Options;
 
 namespace LoraKit.Tool.Tests.Options;

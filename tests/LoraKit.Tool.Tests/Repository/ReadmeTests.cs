@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using LoraKit.Ops;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Merge;
 using LoraKit.Tests;

@@ -46,4 +46,10 @@ internal sealed class PeftLayout : IAdapterLayout
         PeftRefusals.Check(config);
         return new PeftReader(source, config, PeftKeys.Parse(source.Tensors)).Read();
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Limits(Adapter adapter) => [];
+
+    /// <inheritdoc/>
+    public AdapterFiles Write(Adapter adapter) => new PeftWriter(adapter).Write();
 }

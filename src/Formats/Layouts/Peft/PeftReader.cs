@@ -111,7 +111,10 @@ internal sealed class PeftReader
         }
 
         return new LowRankDelta(
-            target, new TransposedTensor(storedB), new TransposedTensor(storedA), scale.Scale, scale.Alpha, WeightOrientation.OutIn);
+            target, new TransposedTensor(storedB), new TransposedTensor(storedA), scale.Scale, scale.Alpha, WeightOrientation.OutIn)
+        {
+            IsEmbedding = true,
+        };
     }
 
     private ModuleScale ScaleFor(ModuleName module, TensorInfo a)

@@ -11,20 +11,20 @@ namespace LoraKit.Tool.Commands;
 /// The services of a command that computes, in a host without configuration, logging or a lifetime of its own: built when it is needed,
 /// and with it goes the backend.
 /// </summary>
-internal sealed class MergeHost : IDisposable
+internal sealed class ComputeHost : IDisposable
 {
     private readonly IHost _host;
 
-    private MergeHost(IHost host) => _host = host;
+    private ComputeHost(IHost host) => _host = host;
 
     /// <summary>The backend that was asked for.</summary>
     public ICompute Compute => _host.Services.GetRequiredService<ICompute>();
 
-    public static MergeHost Build(ComputeSettings settings)
+    public static ComputeHost Build(ComputeSettings settings)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton(_ => settings.UsesTorch ? CreateTorch(settings) : new SimdCompute());
-        return new MergeHost(builder.Build());
+        return new ComputeHost(builder.Build());
     }
 
     public void Dispose() => _host.Dispose();
