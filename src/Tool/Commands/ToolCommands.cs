@@ -17,6 +17,7 @@ internal static class ToolCommands
             new Option<bool>("--version") { Description = "Show the version", Action = new PrintVersion(environment) },
             MergeCommand.Create(environment),
             InspectCommand.Create(environment),
+            DiffCommand.Create(environment),
             VerifyCommand.Create(environment),
             DoctorCommand.Create(environment),
         };
