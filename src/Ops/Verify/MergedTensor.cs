@@ -68,7 +68,8 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
         LowRankProduct? product = planned.Edit is { Deltas.Count: > 0 } edit ? ProductBuilder.Build(edit, inDoubles: true) : null;
         using IPreparedProduct? prepared = product is null ? null : compute.Prepare(product);
         FactorNorms? norms = product is null ? null : new(product);
-        int rowsPerTile = (int)Math.Clamp(tileElements / Math.Max(columns, 1) / 8 * 8, columns == 1 ? 8 : 1, Math.Max(rows, 1));
+        int most = tileElements / Math.Max(columns, 1);
+        int rowsPerTile = (int)Math.Min(IsExact ? Math.Max(8, most / 8 * 8) : Math.Max(1, most), Math.Max(rows, 1));
         using TileBuffers buffers = new(tileElements);
         Scratch scratch = new(rowsPerTile * columns, actual.DType.Bytes());
         MergeErrors errors = new();
