@@ -23,7 +23,7 @@ internal sealed class TallMatrix
         // The first block holds at least as many rows as there are columns.
         _blockRows = Math.Max(BlockRows, 2 * Stride);
         Blocks = Math.Max(1, rows / _blockRows);
-        Values = new double[checked(rows * Stride)];
+        Values = GC.AllocateUninitializedArray<double>(checked(rows * Stride));
         Exponents = new int[Stride];
     }
 
@@ -40,7 +40,7 @@ internal sealed class TallMatrix
 
     public double[] Values { get; }
 
-    /// <summary>The column c of the matrix is 2^Exponents[c] times what is in <see cref="Values"/>; zero unless the column is extreme.</summary>
+    /// <summary>The column c of the matrix is 2^Exponents[c] times what is in <see cref="Values"/>; see <see cref="TameColumns"/>.</summary>
     public int[] Exponents { get; }
 
     /// <summary>The first row of a block; for the number of blocks, the end of the last.</summary>
@@ -63,6 +63,7 @@ internal sealed class TallMatrix
                 int firstColumn = panel * VectorLoops.Width;
                 int width = Math.Min(VectorLoops.Width, columns - firstColumn);
                 Span<double> values = matrix.Values.AsSpan(matrix.Offset(block, panel), count * VectorLoops.Width);
+                if (width < VectorLoops.Width) values.Clear();
                 for (int i = 0; i < count; i++)
                 {
                     int from = ((first + i) * rowStep) + (firstColumn * columnStep);
@@ -71,13 +72,11 @@ internal sealed class TallMatrix
             }
         }
 
-        // Singles are never extreme: their squares are well within the range of doubles.
-        if (typeof(T) == typeof(double)) matrix.TameColumns();
         return matrix;
     }
 
-    /// <summary>An exact power of two is taken out of every column whose squares might leave the range of F64.</summary>
-    private void TameColumns()
+    /// <summary>An exact power of two is taken out of every column whose squares might leave the range of F64. No column of singles is such a one.</summary>
+    public void TameColumns()
     {
         // Without their sign, bits of doubles are ordered as the magnitudes are.
         ulong[] largest = new ulong[Stride];
@@ -91,12 +90,11 @@ internal sealed class TallMatrix
             }
         });
         bool any = false;
-        for (int c = 0; c < Columns; c++)
+        for (int c = 0; c < Stride; c++)
         {
             double most = BitConverter.UInt64BitsToDouble(largest[c]);
-            if (most == 0 || !double.IsFinite(most)) continue;
-            int exponent = Math.ILogB(most);
-            if (Math.Abs(exponent) <= SafeExponent) continue;
+            int exponent = SvdRange.Exponent(most);
+            if (Math.Abs(exponent) <= SafeExponent || !double.IsFinite(most)) continue;
             Exponents[c] = exponent;
             any = true;
         }

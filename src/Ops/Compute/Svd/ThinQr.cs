@@ -26,7 +26,7 @@ internal sealed unsafe class ThinQr
         (_matrix, _loops) = (matrix, loops);
         Size = Math.Min(matrix.Rows, matrix.Columns);
         R = new double[checked(VectorLoops.Padded(Size) * matrix.Stride)];
-        if (matrix.Rows <= matrix.Columns)
+        if (matrix.Rows < matrix.Columns)
         {
             for (int panel = 0; panel < matrix.Panels; panel++) TakeRows(panel, Size, matrix.Values.AsSpan(matrix.Offset(0, panel)));
             return;
@@ -46,6 +46,9 @@ internal sealed unsafe class ThinQr
     public double[] R { get; }
 
     public int Stride => _matrix.Stride;
+
+    /// <summary>The first column, of those that begin a panel, before which a row of R is zero.</summary>
+    public int FirstColumn(int row) => _t is null ? 0 : row / Width * Width;
 
     /// <summary>Exponents of the powers of two that belong to R's columns.</summary>
     public int[] Exponents => _matrix.Exponents;
