@@ -9,7 +9,7 @@ public sealed class DecomposeTests
     private static readonly (int Rows, int Columns, int Rank)[] Shapes =
     [
         (37, 53, 5), (53, 37, 8), (4, 53, 9), (37, 3, 7), (5, 4, 11), (8, 8, 8), (9, 9, 9), (16, 31, 17), (1, 1, 1), (1, 9, 3), (9, 1, 3), (1, 1, 5),
-        (7, 9, 0), (300, 700, 33), (515, 256, 64), (600, 20, 70), (1030, 40, 12),
+        (7, 9, 0), (300, 700, 33), (515, 256, 64), (600, 20, 70), (1030, 40, 12), (1300, 420, 300),
     ];
 
     public static TheoryData<string> Backends => ComputeBackends.Names;
@@ -180,6 +180,18 @@ public sealed class DecomposeTests
         Assert.All(results, r => Assert.Equal(results[0].Values, r.Values));
         Assert.All(results, r => Assert.Equal(results[0].Vectors.Left, r.Vectors.Left));
         Assert.All(results, r => Assert.Equal(results[0].Vectors.Right, r.Vectors.Right));
+    }
+
+    [Theory, MemberData(nameof(Backends))]
+    public void What_is_disposed_gives_no_vectors(string backend)
+    {
+        using ICompute compute = ComputeBackends.Create(backend);
+        ILowRankSvd svd = compute.Decompose(DecomposeCase.Random(30, 20, 5));
+        svd.Dispose();
+        svd.Dispose();
+
+        Assert.Throws<ObjectDisposedException>(() => svd.Take(5));
+        Assert.Equal(5, svd.SingularValues.Count);
     }
 
     /// <summary>Two implementations that share nothing: values to 1e-10 of the largest, and the same best approximation at every gap.</summary>
