@@ -96,6 +96,22 @@ public sealed class DecomposeTests
     }
 
     [Theory, MemberData(nameof(Backends))]
+    public void Terms_that_cancel_leave_rounding_in_the_size_of_the_terms(string backend)
+    {
+        using ICompute compute = ComputeBackends.Create(backend);
+        LowRankProduct random = DecomposeCase.Random(300, 53, 8);
+        double[] left = [.. Enumerable.Range(0, 300 * 16).Select(i => (i % 16 < 8 ? 1 : -1) * random.LeftDouble![(i / 16 * 8) + (i % 8)])];
+        using ILowRankSvd svd = compute.Decompose(new(300, 53, 16, left, [.. random.RightDouble!, .. random.RightDouble!]));
+        double terms = 2 * Enumerable.Range(0, 8).Sum(k =>
+            Math.Sqrt(Enumerable.Range(0, 300).Sum(i => Math.Pow(random.LeftDouble![(i * 8) + k], 2)))
+            * Math.Sqrt(Enumerable.Range(0, 53).Sum(j => Math.Pow(random.RightDouble![(k * 53) + j], 2))));
+
+        Assert.All(svd.SingularValues, s => Assert.InRange(s, 0, 1e-13 * terms));
+        DecomposeCase.AssertOrthonormal(svd.Take(16).Left, 300, 16);
+        DecomposeCase.AssertOrthonormal(svd.Take(16).Right, 53, 16);
+    }
+
+    [Theory, MemberData(nameof(Backends))]
     public void Rows_may_differ_in_scale(string backend)
     {
         LowRankProduct random = DecomposeCase.Random(600, 53, 20);
