@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using LoraKit.Ops.Compute;
 using LoraKit.Torch;
 using TorchSharp;
@@ -15,9 +14,11 @@ internal static class SvdComparison
     private const int Rank = 64;
     private const int Kept = 16;
 
-    public static void Run(TextWriter output, int rounds)
+    /// <param name="output">Takes the tables.</param>
+    /// <param name="rounds">How often each takes its turn.</param>
+    /// <param name="threads">Threads of libtorch, and of the loop over the 700 modules.</param>
+    public static void Run(TextWriter output, int rounds, int threads)
     {
-        int threads = Environment.ProcessorCount;
         using TorchCompute torchCompute = TorchCompute.Create(new TorchOptions { Device = "cpu", Threads = threads });
         using SimdCompute compute = new();
         LowRankProduct product = Product(Size, Size, 1);
@@ -25,42 +26,36 @@ internal static class SvdComparison
         using torch.Tensor right = torch.tensor(product.RightSingle!, Rank, Size);
         (string Name, int Times, Action Action)[] contenders =
         [
-            ($"{compute.Name}, factors, F64, 1 thread", 20, () => Factored(compute, product)),
-            ($"{torchCompute.Name}, factors, F64, {threads} threads", 5, () => Factored(torchCompute, product)),
-            ($"torch, dense, randomized (q = {Kept + 8}, 2 iterations), F32, {threads} threads", 3, () => DenseSvd.Randomized(left, right, Kept, Kept + 8, 2)),
-            ($"torch, dense, randomized (q = {2 * Kept}, 2 iterations), F32, {threads} threads", 3, () => DenseSvd.Randomized(left, right, Kept, 2 * Kept, 2)),
-            ($"torch, dense, full, F32, {threads} threads", 1, () => DenseSvd.Full(left, right, Kept)),
+            ($"{compute.Name}, factors, F64, 1 thread", 50, () => Factored(compute, product)),
+            ($"{torchCompute.Name}, factors, F64, threads: {threads}", 5, () => Factored(torchCompute, product)),
+            ($"torch, dense, randomized (q = {Kept + 8}, 2 iterations), F32, threads: {threads}", 5, () => DenseSvd.Randomized(left, right, Kept, Kept + 8, 2)),
+            ($"torch, dense, randomized (q = {2 * Kept}, 2 iterations), F32, threads: {threads}", 5, () => DenseSvd.Randomized(left, right, Kept, 2 * Kept, 2)),
+            ($"torch, dense, full, F32, threads: {threads}", 1, () => DenseSvd.Full(left, right, Kept)),
         ];
-        double[][] milliseconds = [.. contenders.Select(_ => new double[rounds])];
-        foreach ((_, int times, Action action) in contenders.SkipLast(1)) Time(action, 3 * times);
+        Cost[][] costs = [.. contenders.Select(_ => new Cost[rounds])];
+        foreach ((_, int times, Action action) in contenders.SkipLast(1)) Cost.Of(action, times);
         for (int round = 0; round < rounds; round++)
         {
-            for (int i = 0; i < contenders.Length; i++) milliseconds[i][round] = Time(contenders[i].Action, contenders[i].Times);
+            for (int i = 0; i < contenders.Length; i++) costs[i][round] = Cost.Of(contenders[i].Action, contenders[i].Times);
         }
 
         output.WriteLine($"{Size} × {Size}, rank {Rank} → {Kept}, {rounds} rounds");
-        output.WriteLine("| what | median | fastest | ratio of the medians |");
-        output.WriteLine("|---|---:|---:|---:|");
+        output.WriteLine("| what | wall, median | ratio | processor time, median | ratio |");
+        output.WriteLine("|---|---:|---:|---:|---:|");
+        Cost first = Cost.Median(costs[0]);
         for (int i = 0; i < contenders.Length; i++)
         {
-            output.WriteLine($"| {contenders[i].Name} | {Median(milliseconds[i]):0.0} ms | {milliseconds[i].Min():0.0} ms | {Median(milliseconds[i]) / Median(milliseconds[0]):0.0} |");
+            Cost median = Cost.Median(costs[i]);
+            output.WriteLine(
+                $"| {contenders[i].Name} | {median.Wall:0.0} ms | {median.Wall / first.Wall:0.0} | {median.Processor:0.0} ms | {median.Processor / first.Processor:0.0} |");
         }
 
-        Sdxl(output, compute, rounds, threads);
-    }
-
-    private static void Sdxl(TextWriter output, SimdCompute compute, int rounds, int threads)
-    {
         LowRankProduct[] products = [.. SdxlShapes.All.Select((shape, i) => Product(shape.Rows, shape.Columns, i))];
-        double[] seconds = new double[rounds];
-        for (int round = 0; round < rounds; round++)
-        {
-            seconds[round] = Time(
-                () => Parallel.ForEach(products, new ParallelOptions { MaxDegreeOfParallelism = threads }, product => Factored(compute, product)), 1) / 1000;
-        }
-
+        ParallelOptions parallel = new() { MaxDegreeOfParallelism = threads };
+        Cost sdxl = Cost.Median([.. Enumerable.Range(0, rounds).Select(_ => Cost.Of(() => Parallel.ForEach(products, parallel, p => Factored(compute, p)), 1))]);
         output.WriteLine();
-        output.WriteLine($"{products.Length} modules, rank {Rank} → {Kept}, {threads} threads: median {Median(seconds):0.00} s, fastest {seconds.Min():0.00} s");
+        output.WriteLine(
+            $"{products.Length} modules, rank {Rank} → {Kept}, threads: {threads}: median {sdxl.Wall / 1000:0.00} s, {sdxl.Processor / 1000:0.00} s of processor time");
     }
 
     private static void Factored(ICompute compute, LowRankProduct product)
@@ -68,16 +63,6 @@ internal static class SvdComparison
         using ILowRankSvd svd = compute.Decompose(product);
         svd.Take(Kept);
     }
-
-    /// <summary>Milliseconds of one of <paramref name="times"/> runs.</summary>
-    private static double Time(Action action, int times)
-    {
-        Stopwatch watch = Stopwatch.StartNew();
-        for (int i = 0; i < times; i++) action();
-        return watch.Elapsed.TotalMilliseconds / times;
-    }
-
-    private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);
 
     /// <summary>Uniform factors: a spectrum that is nearly flat, the hardest for iterations of any kind.</summary>
     private static LowRankProduct Product(int rows, int columns, int seed)
