@@ -38,7 +38,7 @@ public sealed record InspectedModule
 
     internal static InspectedModule Of(AdapterDelta delta)
     {
-        string name = delta.Target.Parameter == "weight" ? delta.Target.Module.Path : delta.Target.Path;
+        string name = delta.Target.Label;
         string dtype = CommonType.Of(delta.Tensors) ?? "mixed";
         switch (delta)
         {
