@@ -7,12 +7,21 @@ namespace LoraKit.Ops.Adapters;
 internal readonly record struct AlphaRule(bool Stabilized)
 {
     /// <summary>The rule that explains the modules' alphas and scales.</summary>
-    public static AlphaRule Of(IEnumerable<LowRankDelta> modules) => new(modules.Any(IsStabilized));
+    public static AlphaRule Of(IEnumerable<LowRankDelta> modules)
+    {
+        LowRankDelta[] telling = [.. modules.Where(m => m.Rank > 1 && m.Alpha != 0 && m.Scale != 0)];
+        return new(telling.Length > 0 && telling.All(m => IsNear(m.Alpha / m.Scale, Math.Sqrt(m.Rank))));
+    }
 
     /// <summary>r or √r.</summary>
     public double Divisor(long rank) => Stabilized ? Math.Sqrt(rank) : rank;
 
-    private static bool IsStabilized(LowRankDelta module) =>
-        module.Rank > 1 && module.Alpha != 0
-        && Math.Abs((module.Scale * Math.Sqrt(module.Rank)) - module.Alpha) < Math.Abs((module.Scale * module.Rank) - module.Alpha);
+    /// <summary>That of a module as it was read: of a Tucker decomposition it is another rank than that of B.</summary>
+    public double Divisor(LowRankDelta module)
+    {
+        double quotient = module.Alpha / module.Scale;
+        return double.IsFinite(quotient) && quotient >= 1 && IsNear(quotient, Math.Round(quotient)) ? Math.Round(quotient) : Divisor(module.Rank);
+    }
+
+    private static bool IsNear(double value, double expected) => Math.Abs(value - expected) <= 1e-9 * expected;
 }

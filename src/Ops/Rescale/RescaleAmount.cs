@@ -8,7 +8,7 @@ public abstract record RescaleAmount
     }
 
     /// <summary>s' = X·s.</summary>
-    /// <param name="Factor">X, finite; may be negative. 0 only where the scale is folded into the factors.</param>
+    /// <param name="Factor">X, finite; may be negative or 0.</param>
     public sealed record By(double Factor) : RescaleAmount;
 
     /// <summary>α' = A: s' = A/r, or A/√r where the adapter is rank-stabilized.</summary>

@@ -131,8 +131,6 @@ public sealed class RescalePlan : IDisposable
 
         switch (options.Amount)
         {
-            case RescaleAmount.By { Factor: 0 } when !options.Fold:
-                throw new InvalidOptionException("by: 0 leaves no update, and some programs read an alpha of 0 as none given; expected another number, or fold as well");
             case RescaleAmount.By by: Require(double.IsFinite(by.Factor), "by", by.Factor, "a finite number"); break;
             case RescaleAmount.Alpha alpha: Require(double.IsFinite(alpha.Value) && alpha.Value != 0, "alpha", alpha.Value, "a finite number other than 0"); break;
             case RescaleAmount.Norm norm: Require(double.IsFinite(norm.Value) && norm.Value > 0, "norm", norm.Value, "a finite number above 0"); break;

@@ -105,7 +105,7 @@ internal sealed class RescaleScales
     {
         RescaleAmount.By by => Times(changes, by.Factor),
         RescaleAmount.Alpha alpha => Following(
-            _adapter.Deltas, m => new ScaleChange(m, IsChosen(m) ? alpha.Value / Rule.Divisor(m.Rank) : m.Scale)),
+            _adapter.Deltas, m => new ScaleChange(m, IsChosen(m) ? alpha.Value / Rule.Divisor(m) : m.Scale)),
         RescaleAmount.Norm norm => ToNorm(changes, norm.Value),
         RescaleAmount.Match match => ToNorm(changes, NormOf(match.Adapter)),
         _ => changes,

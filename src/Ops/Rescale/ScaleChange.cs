@@ -26,7 +26,7 @@ internal sealed record ScaleChange(AdapterDelta Delta, double Scale)
     /// <summary>The update with its new scale beside factors that stay as they are.</summary>
     public AdapterDelta Applied(AlphaRule rule) => Delta switch
     {
-        LowRankDelta lowRank when Scale != lowRank.Scale => lowRank.With(lowRank.Down, lowRank.Up, Scale, Scale * rule.Divisor(lowRank.Rank)),
+        LowRankDelta lowRank when Scale != lowRank.Scale => lowRank.With(lowRank.Down, lowRank.Up, Scale, Scale * rule.Divisor(lowRank)),
         DenseDelta dense when Scale != dense.Scale => new DenseDelta(dense.Target, dense.Values, Scale),
         _ => Delta,
     };

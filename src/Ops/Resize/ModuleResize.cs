@@ -13,23 +13,26 @@ internal sealed class ModuleResize(LowRankDelta delta, FactorType type, FactorBa
 {
     public LowRankDelta Delta { get; } = delta;
 
-    /// <summary>What the two factors take as they are.</summary>
+    /// <summary>What the factors take as they are stored.</summary>
     public long StoredBytes => Delta.Tensors.Sum(t => t.Shape.ElementCount * t.DType.Bytes());
 
-    /// <summary>What the two factors take at a rank.</summary>
-    public long Bytes(int rank) => Bytes(Delta.Down, DownShape(rank), rank) + Bytes(Delta.Up, UpShape(rank), rank);
+    /// <summary>What the factors take at a rank up to the present one.</summary>
+    public long Bytes(int rank) => rank == Delta.Rank ? StoredBytes : checked((DownShape(rank).ElementCount * DownType.Bytes()) + (UpShape(rank).ElementCount * UpType.Bytes()));
 
-    /// <summary>The module in the shapes and element types of a rank, without values.</summary>
-    public LowRankDelta Shaped(int rank) => With(
+    private DType DownType => Computed(Delta.Tensors.Where(t => t != Delta.Up).MaxBy(t => t.DType.Bits())!);
+
+    private DType UpType => Computed(Delta.Up);
+
+    /// <summary>The module in the shapes and element types of a rank; where it is to be computed, without values.</summary>
+    public LowRankDelta Shaped(int rank) => rank >= Delta.Rank ? Grown(rank) : With(
         rank,
-        new ComputedTensor(Delta.Down.Name, TypeAt(Delta.Down, rank), DownShape(rank), (_, bytes) => bytes.Clear()),
-        new ComputedTensor(Delta.Up.Name, TypeAt(Delta.Up, rank), UpShape(rank), (_, bytes) => bytes.Clear()));
+        new ComputedTensor(Delta.Down.Name, DownType, DownShape(rank), (_, bytes) => bytes.Clear()),
+        new ComputedTensor(Delta.Up.Name, UpType, UpShape(rank), (_, bytes) => bytes.Clear()));
 
     /// <summary>The module at a rank: as it is, grown by zeros, or computed.</summary>
     public LowRankDelta At(int rank, ICompute compute)
     {
-        if (rank == Delta.Rank) return Delta;
-        if (rank > Delta.Rank) return With(rank, ZeroPadding.Pad(Delta.Down, DownShape(rank)), ZeroPadding.Pad(Delta.Up, UpShape(rank)));
+        if (rank >= Delta.Rank) return Grown(rank);
         using ILowRankSvd svd = compute.Decompose(DeltaProduct.Of(Delta));
         int kept = Math.Min(rank, svd.SingularValues.Count);
         SingularVectors vectors = svd.Take(kept);
@@ -50,19 +53,26 @@ internal sealed class ModuleResize(LowRankDelta delta, FactorType type, FactorBa
             for (int j = 0; j < columns; j++) down[(k * columns) + j] = right * vectors.Right[(j * kept) + k];
         }
 
-        return With(rank, Store(Delta.Down, DownShape(rank), down, rank), Store(Delta.Up, UpShape(rank), up, rank));
+        return With(
+            rank,
+            FactorStore.Store(Delta.Down.Name, DownShape(rank), down, DownType, FactorType.Keep),
+            FactorStore.Store(Delta.Up.Name, UpShape(rank), up, UpType, FactorType.Keep));
     }
 
-    private LowRankDelta With(int rank, TensorValue down, TensorValue up) =>
-        Delta.With(down, up, Delta.Scale, rank == Delta.Rank ? Delta.Alpha : Delta.Scale * rule.Divisor(rank));
+    /// <summary>Zeros change nothing: the factors keep their element types, and a Tucker core its form.</summary>
+    private LowRankDelta Grown(int rank)
+    {
+        if (rank == Delta.Rank) return Delta;
+        TensorValue up = ZeroPadding.Pad(Delta.Up, UpShape(rank));
+        return Delta.Down is TuckerDown folded
+            ? Delta.With(TuckerDown.Of(Delta.Target, folded.Down, ZeroPadding.Pad(folded.Mid, Rows(folded.Mid, rank))), up, Delta.Scale, Delta.Alpha)
+            : With(rank, ZeroPadding.Pad(Delta.Down, DownShape(rank)), up);
+    }
 
-    private TensorValue Store(TensorValue source, TensorShape shape, double[] values, int rank) =>
-        FactorStore.Store(source.Name, shape, values, TypeAt(source, rank), FactorType.Keep);
+    private LowRankDelta With(int rank, TensorValue down, TensorValue up) => Delta.With(down, up, Delta.Scale, Delta.Scale * rule.Divisor(rank));
 
-    private long Bytes(TensorValue source, TensorShape shape, int rank) => checked(shape.ElementCount * TypeAt(source, rank).Bytes());
-
-    /// <summary>Factors that are carried over keep their type; of computed ones it depends on nothing but what was asked for.</summary>
-    private DType TypeAt(TensorValue source, int rank) => rank >= Delta.Rank ? source.DType : type switch
+    /// <summary>The type of a computed factor depends on nothing but what was asked for, so that sizes are known before values.</summary>
+    private DType Computed(TensorValue source) => type switch
     {
         FactorType.F32 => DType.F32,
         FactorType.F16 => DType.F16,
@@ -71,7 +81,9 @@ internal sealed class ModuleResize(LowRankDelta delta, FactorType type, FactorBa
         _ => Delta.Tensors.Any(t => t.DType == DType.F64) ? DType.F64 : DType.F32,
     };
 
-    private TensorShape DownShape(int rank) => new([rank, .. Delta.Down.Shape.Sizes.AsSpan()[1..]]);
+    private TensorShape DownShape(int rank) => Rows(Delta.Down, rank);
 
     private TensorShape UpShape(int rank) => new([Delta.OutFeatures, rank, .. Delta.Up.Shape.Sizes.AsSpan()[2..]]);
+
+    private static TensorShape Rows(TensorValue tensor, int rows) => new([rows, .. tensor.Shape.Sizes.AsSpan()[1..]]);
 }

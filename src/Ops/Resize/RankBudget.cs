@@ -16,7 +16,7 @@ internal static class RankBudget
     public static RankOption[] Worthwhile(IEnumerable<RankOption> options)
     {
         List<RankOption> kept = [];
-        foreach (RankOption option in options.OrderBy(o => o.Bytes).ThenByDescending(o => o.Energy).ThenBy(o => o.Rank))
+        foreach (RankOption option in options.OrderBy(o => o.Bytes).ThenBy(o => o.Rank))
         {
             if (kept.Count == 0 || option.Energy > kept[^1].Energy) kept.Add(option);
         }
