@@ -25,6 +25,9 @@ public readonly record struct ParameterName(ModuleName Module, string Parameter)
     /// <summary>The full dotted name: the tensor's name in a model saved by the same code.</summary>
     public string Path => Module.Path.Length == 0 ? Parameter : $"{Module.Path}.{Parameter}";
 
+    /// <summary>What reports call the update of it: the module, with the parameter's name where that is not <c>weight</c>.</summary>
+    public string Label => Parameter == "weight" ? Module.Path : Path;
+
     /// <inheritdoc/>
     public override string ToString() => Path;
 }

@@ -1,5 +1,8 @@
+using System.Globalization;
 using LoraKit.Formats;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Verify;
 
 namespace LoraKit.Ops.Adapters;
 
@@ -22,12 +25,19 @@ internal static class FactorStore
             FactorType.BF16 => DType.BF16,
             _ => source,
         };
-        byte[] bytes = Rounded(name, values, type);
-        if (wanted == FactorType.Exact && type != wide && !Holds(values, bytes, type)) bytes = Rounded(name, values, type = wide);
+        byte[] bytes = Rounded(values, type);
+        if (wanted == FactorType.Exact && type != wide && !Holds(values, bytes, type)) bytes = Rounded(values, type = wide);
+        if (NonFinite.Exists(type) && NonFinite.Count(type, bytes, out int first) > 0)
+        {
+            throw new NonFiniteException(
+                string.Create(CultureInfo.InvariantCulture, $"{Printable.Text(name)}: the value {values[first]:R} is beyond the range of {type.FileName()}; ask for a wider element type"),
+                tensor: name);
+        }
+
         return new MemoryTensor(name, type, shape, bytes);
     }
 
-    private static byte[] Rounded(string name, ReadOnlySpan<double> values, DType type)
+    private static byte[] Rounded(ReadOnlySpan<double> values, DType type)
     {
         byte[] bytes = new byte[checked(values.Length * type.Bytes())];
         FloatConvert.FromDoubles(type, values, bytes);

@@ -33,7 +33,7 @@ internal sealed class Differ(DiffOptions options, IProgress<OpProgress>? progres
         using SimdCompute compute = new();
         List<ComparedPair> pairs =
         [
-            .. Pair(a.Deltas, b.Deltas, d => InspectedModule.NameOf(d.Target), (_, x, y) => new UpdatePair(x, y, compute, options.PieceElements)),
+            .. Pair(a.Deltas, b.Deltas, d => d.Target.Label, (_, x, y) => new UpdatePair(x, y, compute, options.PieceElements)),
             .. Pair(a.Replacements, b.Replacements, Name, (name, x, y) => new StoredPair(name, x.Values, y.Values, SameRows(x, y))),
         ];
         return Compare(pairs, true, []);

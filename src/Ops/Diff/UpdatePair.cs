@@ -21,7 +21,7 @@ internal sealed class UpdatePair : ComparedPair
     private readonly int _tileElements;
 
     public UpdatePair(AdapterDelta a, AdapterDelta b, ICompute compute, int tileElements)
-        : base(InspectedModule.NameOf(a.Target))
+        : base(a.Target.Label)
     {
         (_a, _b) = (a, b);
         (_shapeA, _shapeB) = (UpdateProduct.ShapeOf(a), UpdateProduct.ShapeOf(b));

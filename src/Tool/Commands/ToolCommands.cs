@@ -16,6 +16,8 @@ internal static class ToolCommands
             new HelpOption { Recursive = true },
             new Option<bool>("--version") { Description = "Show the version", Action = new PrintVersion(environment) },
             MergeCommand.Create(environment),
+            RescaleCommand.Create(environment),
+            ResizeRankCommand.Create(environment),
             InspectCommand.Create(environment),
             DiffCommand.Create(environment),
             VerifyCommand.Create(environment),

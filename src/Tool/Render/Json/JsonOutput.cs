@@ -18,6 +18,10 @@ internal static class JsonOutput
 
     public static void Write(TextWriter output, MergeDocument document) => Write(output, document, ToolJson.Readable.MergeDocument);
 
+    public static void Write(TextWriter output, RescaleDocument document) => Write(output, document, ToolJson.Readable.RescaleDocument);
+
+    public static void Write(TextWriter output, ResizeDocument document) => Write(output, document, ToolJson.Readable.ResizeDocument);
+
     public static void Write(TextWriter output, DoctorDocument document) => Write(output, document, ToolJson.Readable.DoctorDocument);
 
     /// <summary>JSON has no NaN and no infinity.</summary>
@@ -33,6 +37,8 @@ internal static class JsonOutput
 [JsonSerializable(typeof(DiffDocument))]
 [JsonSerializable(typeof(VerifyDocument))]
 [JsonSerializable(typeof(MergeDocument))]
+[JsonSerializable(typeof(RescaleDocument))]
+[JsonSerializable(typeof(ResizeDocument))]
 [JsonSerializable(typeof(DoctorDocument))]
 internal sealed partial class ToolJson : JsonSerializerContext
 {
