@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Kohya;
 using LoraKit.Formats.Layouts.Peft;
 using LoraKit.Formats.Safetensors;
 
@@ -9,7 +10,7 @@ namespace LoraKit.Formats.Layouts;
 public static class AdapterLayouts
 {
     /// <summary>Every layout, in no particular order.</summary>
-    public static IReadOnlyList<IAdapterLayout> All { get; } = [new PeftLayout()];
+    public static IReadOnlyList<IAdapterLayout> All { get; } = [new PeftLayout(), new KohyaLayout()];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>
     /// <param name="path">A PEFT folder, or a tensor file.</param>
