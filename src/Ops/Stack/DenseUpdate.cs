@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
+using LoraKit.Ops.Compute.Randomized;
 
 namespace LoraKit.Ops.Stack;
 
@@ -8,6 +9,9 @@ namespace LoraKit.Ops.Stack;
 internal static class DenseUpdate
 {
     private const int TileElements = 1 << 17;
+
+    /// <summary>The smaller size of matrices whose SVD is made whole.</summary>
+    internal const int LargestWhole = 768;
 
     /// <summary>Up · Down, in F64.</summary>
     public static Matrix Form(TaskUpdate task, ICompute compute)
@@ -37,12 +41,36 @@ internal static class DenseUpdate
         return dense;
     }
 
-    /// <summary>The best approximation of a rank, from the whole spectrum: D = D·I, or I·D where that is smaller.</summary>
-    public static TruncatedUpdate Cut(Matrix dense, StackedModule module, RankChoice choice, ICompute compute)
+    /// <summary>
+    /// The best approximation of a rank: from the whole spectrum of a small matrix, D = D·I or I·D; from a sketch of a large one, whose
+    /// error is known all the same.
+    /// </summary>
+    public static TruncatedUpdate Cut(
+        Matrix dense, StackedModule module, RankChoice choice, ICompute compute, int threads, CancellationToken cancellation)
     {
-        CombinedUpdate product = dense.Columns <= dense.Rows
-            ? new(dense, Matrix.Identity(dense.Columns))
-            : new(Matrix.Identity(dense.Rows), dense);
-        return TruncatedUpdate.Of(product, module, choice, compute);
+        if (Math.Min(dense.Rows, dense.Columns) <= LargestWhole)
+        {
+            CombinedUpdate product = dense.Columns <= dense.Rows
+                ? new(dense, Matrix.Identity(dense.Columns))
+                : new(Matrix.Identity(dense.Rows), dense);
+            return TruncatedUpdate.Of(product, module, choice, compute);
+        }
+
+        RandomizedSvdOptions options = choice.Energy is { } energy
+            ? new() { Energy = energy, Threads = threads }
+            : new() { Rank = choice.AtMost(module), Threads = threads };
+        return TruncatedUpdate.Of(RandomizedSvd.Run(new Rows(dense), options, compute, cancellation), module);
+    }
+
+    private sealed class Rows(Matrix matrix) : IRowSource
+    {
+        long IRowSource.Rows => matrix.Rows;
+
+        public int Columns => matrix.Columns;
+
+        public void ReadRows(long first, int count, Span<double> destination, int stride)
+        {
+            for (int i = 0; i < count; i++) matrix.Row((int)first + i).CopyTo(destination[(i * stride)..]);
+        }
     }
 }

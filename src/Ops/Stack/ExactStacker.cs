@@ -15,7 +15,7 @@ internal sealed class ExactStacker : IModuleStacker
     private readonly StackMethod _method;
     private readonly MethodSettings _settings;
     private readonly RankChoice _rank;
-    private readonly StackSpace _space;
+    private readonly bool _isDense;
     private readonly double _lambda;
     private readonly long _seed;
     private readonly FactorType _type;
@@ -25,14 +25,12 @@ internal sealed class ExactStacker : IModuleStacker
     {
         _method = StackMethods.Named(options.Method);
         _settings = StackSettings.Of(options, _method);
-        _rank = new(options.Rank, options.Energy, _method is FactorMethod factor ? factor.DefaultRank : RankDefault.Lossless);
-        _space = options.Space ?? StackSpace.Dense;
+        _isDense = _method is ElementMethod && options.Space is not StackSpace.Core;
+        _rank = new(options.Rank, options.Energy, _method is FactorMethod factor ? factor.DefaultRank : RankDefault.Lossless, _isDense);
         _lambda = options.Lambda ?? 1;
         _seed = options.Seed ?? 0;
         _type = options.Output.ElementType;
     }
-
-    private bool IsDense => _method is ElementMethod && _space == StackSpace.Dense;
 
     public int RankAtMost(StackedModule module) => _rank.AtMost(module);
 
@@ -41,11 +39,11 @@ internal sealed class ExactStacker : IModuleStacker
         (long rows, long columns, long rank) = (module.Rows, module.Columns, module.SumOfRanks);
         long factors = (rows + columns) * rank;
         // Dense: one matrix per task, the merged one, and its decomposition. KnOTS' parts have a row per rank.
-        long work = IsDense ? rows * columns * (module.Parts.Count + 3) : _method is Knots ? rank * columns * module.Parts.Count : 0;
+        long work = _isDense ? rows * columns * (module.Parts.Count + 3) : _method is Knots ? rank * columns * module.Parts.Count : 0;
         return sizeof(double) * ((3 * factors) + work);
     }
 
-    public StackedUpdate Stack(StackedModule module, ICompute compute)
+    public StackedUpdate Stack(StackedModule module, ICompute compute, int threads, CancellationToken cancellation)
     {
         IReadOnlyList<TaskUpdate> tasks = TaskReader.Read(module);
         if (_rank.AsItIs)
@@ -56,7 +54,7 @@ internal sealed class ExactStacker : IModuleStacker
 
         TruncatedUpdate cut = _method switch
         {
-            ElementMethod elements when IsDense => MergeDense(elements, tasks, module, compute),
+            ElementMethod elements when _isDense => MergeDense(elements, tasks, module, compute, threads, cancellation),
             ElementMethod elements => Cut(CoreSpace.Merge(tasks, elements, _settings, task => Random(module, task), compute), module, compute),
             FactorMethod factors => Cut(factors.Combine(tasks, _settings, compute), module, compute),
             _ => throw new InvalidOperationException(_method.Name),
@@ -64,7 +62,8 @@ internal sealed class ExactStacker : IModuleStacker
         return new StackedUpdate(Delta(module, cut.Up, cut.Down), cut.Energy, cut.LostEnergy);
     }
 
-    private TruncatedUpdate MergeDense(ElementMethod method, IReadOnlyList<TaskUpdate> tasks, StackedModule module, ICompute compute)
+    private TruncatedUpdate MergeDense(
+        ElementMethod method, IReadOnlyList<TaskUpdate> tasks, StackedModule module, ICompute compute, int threads, CancellationToken cancellation)
     {
         if ((long)module.Rows * module.Columns > Array.MaxLength)
         {
@@ -75,7 +74,7 @@ internal sealed class ExactStacker : IModuleStacker
 
         TaskMatrix[] matrices = [.. tasks.Select(task => new TaskMatrix(DenseUpdate.Form(task, compute), Random(module, task)))];
         Matrix merged = method.Merge(matrices, _settings);
-        return DenseUpdate.Cut(Scaled(merged), module, _rank, compute);
+        return DenseUpdate.Cut(Scaled(merged), module, _rank, compute, threads, cancellation);
     }
 
     private TruncatedUpdate Cut(CombinedUpdate update, StackedModule module, ICompute compute) =>

@@ -13,8 +13,12 @@ internal interface IModuleStacker
     long WorkingBytes(StackedModule module);
 
     /// <summary>The combined update.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="compute">Where the arithmetic runs.</param>
+    /// <param name="threads">How many threads this module has for itself; the result does not depend on it.</param>
+    /// <param name="cancellation">Stops it, where it takes long.</param>
     /// <exception cref="Formats.NonFiniteException">A factor is not finite, or the result is beyond its element type.</exception>
-    StackedUpdate Stack(StackedModule module, ICompute compute);
+    StackedUpdate Stack(StackedModule module, ICompute compute, int threads, CancellationToken cancellation);
 }
 
 /// <summary>What came of one module.</summary>

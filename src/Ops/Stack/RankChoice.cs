@@ -6,7 +6,8 @@ namespace LoraKit.Ops.Stack;
 /// <param name="Rank">At most this.</param>
 /// <param name="Energy">The least that keeps this fraction of Σσ².</param>
 /// <param name="Otherwise">Where neither is given.</param>
-internal sealed record RankChoice(int? Rank, double? Energy, RankDefault Otherwise)
+/// <param name="IsDense">Whether the combined update may have any rank; else none above the sum of the tasks'.</param>
+internal sealed record RankChoice(int? Rank, double? Energy, RankDefault Otherwise, bool IsDense)
 {
     /// <summary>Whether the factors may stay as they come.</summary>
     public bool AsItIs => Rank is null && Energy is null && Otherwise == RankDefault.AsItIs;
@@ -14,8 +15,9 @@ internal sealed record RankChoice(int? Rank, double? Energy, RankDefault Otherwi
     /// <summary>The largest that can come out.</summary>
     public int AtMost(StackedModule module)
     {
-        long lossless = AsItIs ? module.SumOfRanks : Math.Min(module.SumOfRanks, module.FullRank);
-        return (int)Math.Min(lossless, Rank ?? (Energy is null ? Default(module) : int.MaxValue));
+        if (AsItIs) return (int)module.SumOfRanks;
+        long wanted = Rank ?? (Energy is null ? Default(module) : int.MaxValue);
+        return (int)Math.Min(IsDense ? module.FullRank : Math.Min(module.SumOfRanks, module.FullRank), wanted);
     }
 
     /// <summary>What is kept of a spectrum.</summary>
@@ -26,7 +28,7 @@ internal sealed record RankChoice(int? Rank, double? Energy, RankDefault Otherwi
     }
 
     private long Default(StackedModule module) =>
-        Otherwise == RankDefault.LargestInput ? module.Parts.Max(part => part.Delta.Rank) : int.MaxValue;
+        Otherwise == RankDefault.LargestInput ? module.Parts.Max(part => part.Delta.Rank) : module.SumOfRanks;
 
     private static int Keeping(IReadOnlyList<double> sigma, double fraction)
     {

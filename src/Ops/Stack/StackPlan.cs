@@ -99,8 +99,9 @@ public sealed class StackPlan : IDisposable
     public StackReport Run(ICompute compute, IProgress<OpProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = Stopwatch.GetTimestamp();
+        int each = Math.Max(1, (Options.Threads > 0 ? Options.Threads : Environment.ProcessorCount) / Threads);
         StackedUpdate[] updates = ModuleLoop.Run(
-            _alignment.Modules, module => _stacker.Stack(module, compute), module => (module.Rows + (long)module.Columns) * module.SumOfRanks,
+            _alignment.Modules, module => _stacker.Stack(module, compute, each, cancellation), module => (module.Rows + (long)module.Columns) * module.SumOfRanks,
             module => module.Target.Path, Threads, progress, cancellation);
         using Adapter result = Result([.. updates.Select(u => u.Delta), .. _alignment.Sums.Select(sum => sum.Compute(Options.Output.ElementType))]);
         long bytes = AdapterLayouts.Save(result, Options.Output.Path, SaveOptions, cancellation);

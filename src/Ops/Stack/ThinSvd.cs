@@ -37,11 +37,16 @@ internal sealed record ThinSvd(Matrix U, double[] Sigma, Matrix V)
     public static ThinSvd Take(ILowRankSvd svd, int rows, int columns, int rank)
     {
         SingularVectors vectors = svd.Take(rank);
-        (Matrix u, Matrix v) = (new(rows, rank, vectors.Left), new(columns, rank, vectors.Right));
-        for (int k = 0; k < rank; k++)
+        return Oriented(new(rows, rank, vectors.Left), [.. svd.SingularValues.Take(rank)], new(columns, rank, vectors.Right));
+    }
+
+    /// <summary>With signs decided; the matrices are changed.</summary>
+    public static ThinSvd Oriented(Matrix u, double[] sigma, Matrix v)
+    {
+        for (int k = 0; k < sigma.Length; k++)
         {
             double largest = 0;
-            for (int i = 0; i < rows; i++)
+            for (int i = 0; i < u.Rows; i++)
             {
                 if (Math.Abs(u[i, k]) > Math.Abs(largest)) largest = u[i, k];
             }
@@ -51,7 +56,7 @@ internal sealed record ThinSvd(Matrix U, double[] Sigma, Matrix V)
             Negate(v, k);
         }
 
-        return new ThinSvd(u, [.. svd.SingularValues.Take(rank)], v);
+        return new ThinSvd(u, sigma, v);
     }
 
     private static void Negate(Matrix matrix, int column)

@@ -1,4 +1,3 @@
-using LoraKit.Formats.Adapters;
 using LoraKit.Ops.Merge;
 
 namespace LoraKit.Tool.Render;
@@ -6,20 +5,6 @@ namespace LoraKit.Tool.Render;
 /// <summary>What a plan gives reason to warn of.</summary>
 internal static class MergeWarnings
 {
-    public static IEnumerable<string> Of(MergePlan plan)
-    {
-        foreach (string warning in plan.Warnings)
-        {
-            yield return warning;
-        }
-
-        foreach (MergeAdapter adapter in plan.Adapters)
-        {
-            foreach (AdapterIssue issue in adapter.Issues.Where(i => i.Severity == IssueSeverity.Warning))
-            {
-                string where = IssuePlace.Of(issue) is { } place ? $": {place}" : "";
-                yield return $"'{adapter.Path}': {issue.Message}{where}";
-            }
-        }
-    }
+    public static IEnumerable<string> Of(MergePlan plan) =>
+        [.. plan.Warnings, .. plan.Adapters.SelectMany(adapter => IssuePlace.Warnings(adapter.Path, adapter.Issues))];
 }

@@ -43,7 +43,7 @@ internal sealed class PeftStacker : IModuleStacker
         return 2 * sizeof(float) * elements;
     }
 
-    public StackedUpdate Stack(StackedModule module, ICompute compute)
+    public StackedUpdate Stack(StackedModule module, ICompute compute, int threads, CancellationToken cancellation)
     {
         PeftTerm[] terms = [.. module.Parts.Select(part => new PeftTerm(PeftFactors.Of(part.Delta), part.Delta.Scale, part.Weight))];
         CounterRandom[] random = [.. module.Parts.Select(part => new CounterRandom(_seed, module.Target.Path, part.Adapter))];
