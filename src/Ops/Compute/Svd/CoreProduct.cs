@@ -7,8 +7,7 @@ internal static unsafe class CoreProduct
     public static double[] Of(ThinQr left, ThinQr right, VectorLoops loops, out int exponent)
     {
         int stride = left.Stride;
-        int[] exponents = [.. left.Exponents.Zip(right.Exponents, (l, r) => l + r)];
-        exponent = exponents.Length == 0 ? 0 : exponents.Max();
+        int[] exponents = SvdRange.Terms(left.Exponents, right.Exponents, out exponent);
         double[] core = new double[checked(left.Size * right.Size)];
         double[] row = new double[stride];
         double largest = 0;
@@ -19,7 +18,8 @@ internal static unsafe class CoreProduct
                 for (int k = 0; k < stride; k++) row[k] = Math.ScaleB(left.R[(i * stride) + k], exponents[k] - exponent);
                 for (int j = 0; j < right.Size; j++)
                 {
-                    double value = loops.Dot(leftRow, rightR + (j * stride), stride);
+                    int first = Math.Max(left.FirstColumn(i), right.FirstColumn(j));
+                    double value = loops.Dot(leftRow + first, rightR + (j * stride) + first, stride - first);
                     core[(i * right.Size) + j] = value;
                     largest = Math.Max(largest, Math.Abs(value));
                 }

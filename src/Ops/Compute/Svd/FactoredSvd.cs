@@ -18,16 +18,20 @@ internal sealed class FactoredSvd : ILowRankSvd
     public FactoredSvd(LowRankProduct product, VectorLoops loops)
     {
         (int rows, int columns, int rank) = (checked((int)product.Rows), product.Columns, product.Rank);
-        _left = new ThinQr(
-            product.IsDouble
-                ? TallMatrix.Of<double>(product.LeftDouble, rows, rank, rank, 1)
-                : TallMatrix.Of<float>(product.LeftSingle, rows, rank, rank, 1),
-            loops);
-        _right = new ThinQr(
-            product.IsDouble
-                ? TallMatrix.Of<double>(product.RightDouble, columns, rank, 1, columns)
-                : TallMatrix.Of<float>(product.RightSingle, columns, rank, 1, columns),
-            loops);
+        TallMatrix left = product.IsDouble
+            ? TallMatrix.Of<double>(product.LeftDouble, rows, rank, rank, 1)
+            : TallMatrix.Of<float>(product.LeftSingle, rows, rank, rank, 1);
+        TallMatrix right = product.IsDouble
+            ? TallMatrix.Of<double>(product.RightDouble, columns, rank, 1, columns)
+            : TallMatrix.Of<float>(product.RightSingle, columns, rank, 1, columns);
+        if (product.IsDouble)
+        {
+            left.TameColumns();
+            right.TameColumns();
+        }
+
+        _left = new ThinQr(left, loops);
+        _right = new ThinQr(right, loops);
         RequireFinite(_left.R, "left");
         RequireFinite(_right.R, "right");
         bool isWide = _left.Size < _right.Size;
@@ -35,11 +39,7 @@ internal sealed class FactoredSvd : ILowRankSvd
         double[] core = CoreProduct.Of(small, tall, loops, out int exponent);
         JacobiSvd svd = new(core, tall.Size, small.Size, loops);
         _core = isWide ? (svd.Right, svd.Left) : (svd.Left, svd.Right);
-        SingularValues = [.. svd.SingularValues.Select(s => Math.ScaleB(s, exponent))];
-        if (SingularValues.Count > 0 && !double.IsFinite(SingularValues[0]))
-        {
-            throw new NonFiniteException("the product of the factors is beyond the range of F64; lower the scale or the weight");
-        }
+        SingularValues = SvdRange.SingularValues(svd.SingularValues, exponent);
     }
 
     public IReadOnlyList<double> SingularValues { get; }
@@ -54,14 +54,13 @@ internal sealed class FactoredSvd : ILowRankSvd
 
     public void Dispose()
     {
+        _left.Dispose();
+        _right.Dispose();
     }
 
     /// <summary>What is not finite in a column of a matrix is not finite in R either.</summary>
-    private static void RequireFinite(double[] r, string which)
+    private static void RequireFinite(double[] r, string factor)
     {
-        if (!Array.TrueForAll(r, double.IsFinite))
-        {
-            throw new NonFiniteException($"the {which} factor of a product holds NaN or infinity; singular values need finite factors");
-        }
+        if (!Array.TrueForAll(r, double.IsFinite)) throw SvdRange.NotFinite(factor);
     }
 }
