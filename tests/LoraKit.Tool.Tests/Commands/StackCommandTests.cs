@@ -119,6 +119,23 @@ public sealed class StackCommandTests
     }
 
     [Fact]
+    public void Force_replaces_an_adapter_and_nothing_else()
+    {
+        using TempFolder folder = new();
+        string a = TensorFile.WriteAdapter(folder["a"]), old = TensorFile.WriteAdapter(folder["out"], module: "k_proj");
+        string[] line = ["stack", $"{a}@0.5", "--out", old, .. Common];
+        Assert.Equal(2, ToolRun.Of(line).Code);
+        Assert.Equal(0, ToolRun.Of([.. line, "--force"]).Code);
+        using (Adapter result = AdapterLayouts.Open(old)) Assert.Equal("q_proj", Assert.Single(result.Deltas).Target.Module.Path);
+        File.WriteAllText(folder["out", "diary.txt"], "mine");
+        foreach (string[] run in (string[][])[[.. line, "--force"], [.. line, "--force", "--dry-run"]])
+        {
+            Assert.Contains("diary.txt", ToolRun.Of(run).Json.GetProperty("error").GetProperty("message").GetString());
+            Assert.True(File.Exists(folder["out", "diary.txt"]));
+        }
+    }
+
+    [Fact]
     public void Text_says_what_was_done()
     {
         using TempFolder folder = new();
