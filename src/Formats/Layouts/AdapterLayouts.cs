@@ -52,7 +52,8 @@ public static class AdapterLayouts
                 : $"the output {Printable.Text(path)} is a folder in this layout (a configuration lies beside the tensors); name a folder");
         }
 
-        OutputChecks.Run(OutputPlace.Of(path), isSingleFile ? FileNature.File : FileNature.Folder, Output(options, []), []);
+        IReadOnlyList<string> files = isSingleFile ? [] : [AdapterLocation.Tensors, AdapterConfigFile.Name];
+        OutputChecks.Run(OutputPlace.Of(path), isSingleFile ? FileNature.File : FileNature.Folder, Output(options, files), files);
     }
 
     /// <summary>Writes an adapter in the layout it names: <see cref="Adapter.Layout"/>.</summary>

@@ -20,21 +20,12 @@ public sealed class KohyaWriteTests
             .Kernel("lora_unet_c", 2, 3, dtype).Alpha("lora_unet_c", 1.7, DType.BF16).Tucker("lora_unet_d", 2, dtype).Alpha("lora_unet_d", 5, DType.F64);
         sample.Metadata["ss_network_dim"] = "whatever it was";
         sample.Metadata["custom"] = "é\n";
-        using TempFolder folder = new();
         using Adapter adapter = sample.Read();
-        AdapterLayouts.Save(adapter, folder["b.safetensors"], new());
-        using Adapter back = AdapterLayouts.Open(folder["b.safetensors"]);
-        AssertSame(adapter, back);
-        Assert.Equal(("whatever it was", "é\n"), (back.Metadata["ss_network_dim"], back.Metadata["custom"]));
+        using SavedAdapter saved = new(adapter);
+        SavedAdapter.AssertSame(adapter, saved.Adapter);
+        Assert.Equal(("whatever it was", "é\n"), (saved.Adapter.Metadata["ss_network_dim"], saved.Adapter.Metadata["custom"]));
         using ITensorSource before = sample.Source().Tensors;
-        using SafetensorsFile after = SafetensorsFile.Open(folder["b.safetensors"]);
-        Assert.Equal(before.Tensors.Select(t => t.Name).Order(StringComparer.Ordinal), after.Tensors.Select(t => t.Name).Order(StringComparer.Ordinal));
-        foreach (TensorInfo tensor in before.Tensors)
-        {
-            Assert.True(after.TryGetTensor(tensor.Name, out TensorInfo? written));
-            Assert.Equal((tensor.DType, tensor.Shape), (written.DType, written.Shape));
-            Assert.Equal(Bytes(before, tensor), Bytes(after, written));
-        }
+        Assert.Equal(SavedAdapter.Tensors(before), saved.Tensors());
     }
 
     [Theory]
@@ -69,10 +60,9 @@ public sealed class KohyaWriteTests
         {
             using Adapter adapter = new KohyaSample().Linear("m", rank).Alpha("m", 3, DType.F16).Read();
             LowRankDelta update = (LowRankDelta)adapter.Deltas[0];
-            using TempFolder folder = new();
-            using Adapter back = SaveAndOpen(folder, adapter, update.With(update.Down, update.Up, update.Scale * factor, 0));
-            Assert.Equal(update.Scale * factor, ((LowRankDelta)back.Deltas[0]).Scale);
-            Assert.Empty(back.Issues);
+            using SavedAdapter saved = Saved(adapter, update.With(update.Down, update.Up, update.Scale * factor, 0));
+            Assert.Equal(update.Scale * factor, ((LowRankDelta)saved.Adapter.Deltas[0]).Scale);
+            Assert.Empty(saved.Adapter.Issues);
         }
     }
 
@@ -83,9 +73,8 @@ public sealed class KohyaWriteTests
         LowRankDelta update = (LowRankDelta)adapter.Deltas[0];
         foreach ((double scale, DType dtype) in ((double, DType)[])[(0.75, DType.F16), (0.5, DType.F32), (0.1, DType.F64)])
         {
-            using TempFolder folder = new();
-            SaveAndOpen(folder, adapter, update.With(update.Down, update.Up, scale, 0)).Dispose();
-            var alpha = SafetensorsBytes.Read(folder["out.safetensors"])["m.alpha"];
+            using SavedAdapter saved = Saved(adapter, update.With(update.Down, update.Up, scale, 0));
+            var alpha = SafetensorsBytes.Read(saved.TensorFile)["m.alpha"];
             Assert.Equal((dtype, new TensorShape(), 4 * scale), (alpha.DType, alpha.Shape, alpha.Values[0]));
         }
     }
@@ -95,11 +84,10 @@ public sealed class KohyaWriteTests
     {
         using Adapter adapter = new KohyaSample().Linear("m").Alpha("m", 3).Read();
         LowRankDelta update = (LowRankDelta)adapter.Deltas[0];
-        using TempFolder folder = new();
-        using Adapter back = SaveAndOpen(folder, adapter, update.With(update.Down, update.Up, 0, 0));
-        LowRankDelta read = (LowRankDelta)back.Deltas[0];
+        using SavedAdapter back = Saved(adapter, update.With(update.Down, update.Up, 0, 0));
+        LowRankDelta read = (LowRankDelta)back.Adapter.Deltas[0];
         Assert.All(read.Up.ToDoubles(), value => Assert.Equal(0, value));
-        Assert.Empty(back.Issues);
+        Assert.Empty(back.Adapter.Issues);
     }
 
     [Fact]
@@ -107,19 +95,17 @@ public sealed class KohyaWriteTests
     {
         using Adapter adapter = new KohyaSample().Tucker("m", 2).Alpha("m", 3).Read();
         LowRankDelta update = (LowRankDelta)adapter.Deltas[0];
-        using TempFolder folder = new();
         MemoryTensor down = new("d", update.Down.Shape, [.. update.Down.ToDoubles().Select(value => value / 2)]);
-        using Adapter back = SaveAndOpen(folder, adapter, update.With(down, update.Up, 3, 0));
-        Assert.Equal(["m.alpha", "m.lora_down.weight", "m.lora_up.weight"], SafetensorsBytes.Read(folder["out.safetensors"]).Keys.Order(StringComparer.Ordinal));
-        Assert.Equal(down.ToDoubles(), ((LowRankDelta)back.Deltas[0]).Down.ToDoubles());
+        using SavedAdapter back = Saved(adapter, update.With(down, update.Up, 3, 0));
+        Assert.Equal(["m.alpha", "m.lora_down.weight", "m.lora_up.weight"], SafetensorsBytes.Read(back.TensorFile).Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(down.ToDoubles(), ((LowRankDelta)back.Adapter.Deltas[0]).Down.ToDoubles());
 
         // A new up alone leaves the core where it is.
-        using TempFolder other = new();
         MemoryTensor up = new("u", update.Up.Shape, [.. update.Up.ToDoubles().Select(value => value / 2)]);
-        using Adapter folded = SaveAndOpen(other, adapter, update.With(update.Down, up, 3, 0));
-        Assert.Equal(3, ((LowRankDelta)folded.Deltas[0]).Scale);
-        Assert.Equal(update.Down.ToDoubles(), ((LowRankDelta)folded.Deltas[0]).Down.ToDoubles());
-        Assert.Contains("m.lora_mid.weight", SafetensorsBytes.Read(other["out.safetensors"]).Keys);
+        using SavedAdapter folded = Saved(adapter, update.With(update.Down, up, 3, 0));
+        Assert.Equal(3, ((LowRankDelta)folded.Adapter.Deltas[0]).Scale);
+        Assert.Equal(update.Down.ToDoubles(), ((LowRankDelta)folded.Adapter.Deltas[0]).Down.ToDoubles());
+        Assert.Contains("m.lora_mid.weight", SafetensorsBytes.Read(folded.TensorFile).Keys);
     }
 
     [Theory]
@@ -213,52 +199,26 @@ public sealed class KohyaWriteTests
 
     private static void AssertRoundTrip(string path)
     {
-        using TempFolder folder = new();
         using Adapter adapter = AdapterLayouts.Open(path);
         Assert.Equal("kohya", adapter.Layout);
-        AdapterLayouts.Save(adapter, folder["x.safetensors"], new() { Inputs = [path] });
-        using Adapter back = AdapterLayouts.Open(folder["x.safetensors"]);
-        AssertSame(adapter, back);
+        using SavedAdapter saved = new(adapter);
+        SavedAdapter.AssertSame(adapter, saved.Adapter);
         using SafetensorsFile before = SafetensorsFile.Open(path);
-        using SafetensorsFile after = SafetensorsFile.Open(folder["x.safetensors"]);
-        foreach (TensorInfo tensor in before.Tensors)
-        {
-            Assert.True(after.TryGetTensor(tensor.Name, out TensorInfo? written), tensor.Name);
-            Assert.Equal(Bytes(before, tensor), Bytes(after, written));
-        }
-
+        Assert.Equal(SavedAdapter.Tensors(before), saved.Tensors());
         Assert.Equal(
             before.Metadata.Where(e => !e.Key.StartsWith("sshs_")).OrderBy(e => e.Key, StringComparer.Ordinal),
-            after.Metadata.Where(e => !e.Key.StartsWith("sshs_")).OrderBy(e => e.Key, StringComparer.Ordinal));
+            saved.Adapter.Metadata.Where(e => !e.Key.StartsWith("sshs_")).OrderBy(e => e.Key, StringComparer.Ordinal));
     }
 
-    private static void AssertSame(Adapter expected, Adapter actual)
-    {
-        Assert.Equal(expected.Deltas.Select(d => d.Target).Order(Comparer<ParameterName>.Create((a, b) => string.CompareOrdinal(a.Path, b.Path))),
-            actual.Deltas.Select(d => d.Target).Order(Comparer<ParameterName>.Create((a, b) => string.CompareOrdinal(a.Path, b.Path))));
-        foreach (LowRankDelta delta in expected.Deltas.Cast<LowRankDelta>())
-        {
-            LowRankDelta other = (LowRankDelta)actual.Deltas.Single(d => d.Target == delta.Target);
-            Assert.Equal((delta.Scale, delta.Alpha, delta.Rank), (other.Scale, other.Alpha, other.Rank));
-            Assert.Equal(delta.Down.ToDoubles(), other.Down.ToDoubles());
-            Assert.Equal(delta.Up.ToDoubles(), other.Up.ToDoubles());
-        }
-    }
-
-    private static Adapter SaveAndOpen(TempFolder folder, Adapter source, params AdapterDelta[] deltas)
-    {
-        Adapter changed = new(source.Path, "kohya", null) { Deltas = deltas, Metadata = source.Metadata };
-        AdapterLayouts.Save(changed, folder["out.safetensors"], new());
-        return AdapterLayouts.Open(folder["out.safetensors"]);
-    }
+    private static SavedAdapter Saved(Adapter source, params AdapterDelta[] deltas) =>
+        new(new Adapter(source.Path, "kohya", null) { Deltas = deltas, Metadata = source.Metadata });
 
     private static IReadOnlyDictionary<string, string> Resized(KohyaSample sample, Func<string, long> rank, double alpha) => Resized(sample, rank, _ => alpha);
 
     private static IReadOnlyDictionary<string, string> Resized(KohyaSample sample, Func<string, long> rank, Func<string, double> alpha)
     {
         using Adapter adapter = sample.Read();
-        using TempFolder folder = new();
-        using Adapter back = SaveAndOpen(folder, adapter, [.. adapter.Deltas.Cast<LowRankDelta>().Select(delta =>
+        using SavedAdapter back = Saved(adapter, [.. adapter.Deltas.Cast<LowRankDelta>().Select(delta =>
         {
             string name = delta.Target.Module.Path;
             TensorShape down = new([rank(name), .. delta.Down.Shape.Sizes.AsSpan()[1..]]);
@@ -266,13 +226,6 @@ public sealed class KohyaWriteTests
             return delta.With(
                 new MemoryTensor("d", down, new float[down.ElementCount]), new MemoryTensor("u", up, new float[up.ElementCount]), alpha(name) / rank(name), 0);
         })]);
-        return back.Metadata;
-    }
-
-    private static byte[] Bytes(ITensorSource source, TensorInfo tensor)
-    {
-        byte[] bytes = new byte[tensor.ByteLength];
-        source.Read(tensor, 0, bytes);
-        return bytes;
+        return back.Adapter.Metadata;
     }
 }
