@@ -53,7 +53,7 @@ internal static class StackSettings
 
         void Refuse(StackSetting setting, bool given, string name)
         {
-            if (given && !used.HasFlag(setting)) throw new InvalidOptionException($"{who} has no use for a {name}; leave it out");
+            if (given && !used.HasFlag(setting)) throw new InvalidOptionException($"{who} has no use for {name}; leave it out");
         }
     }
 

@@ -71,8 +71,8 @@ internal sealed class PeftStacker : IModuleStacker
         string who = $"PEFT's {type.PeftName()}";
         StackSetting used = (type.Prunes() ? StackSetting.Density : 0) | (type.Elects() ? StackSetting.Sign : 0) | (type.IsRandom() ? StackSetting.Seed : 0);
         StackSettings.RefuseUnused(options, used, who);
-        if (options.Energy is not null) throw new InvalidOptionException($"{who} has no use for an energy; leave it out");
-        if (options.Rank is not null && !type.IsSvd()) throw new InvalidOptionException($"{who} has no use for a rank; leave it out");
+        if (options.Energy is not null) throw new InvalidOptionException($"{who} has no use for energy; leave it out");
+        if (options.Rank is not null && !type.IsSvd()) throw new InvalidOptionException($"{who} has no use for rank; leave it out");
         if (options.Output.ElementType != FactorType.Exact)
         {
             throw new InvalidOptionException($"{who} decides the element type by itself; leave it out");
