@@ -11,7 +11,7 @@ internal static class DenseUpdate
     private const int TileElements = 1 << 17;
 
     /// <summary>The smaller size of matrices whose SVD is made whole.</summary>
-    internal const int LargestWhole = 768;
+    internal const int LargestWhole = 256;
 
     /// <summary>Up · Down, in F64.</summary>
     public static Matrix Form(TaskUpdate task, ICompute compute)
