@@ -18,6 +18,7 @@ internal static class ToolCommands
             MergeCommand.Create(environment),
             RescaleCommand.Create(environment),
             ResizeRankCommand.Create(environment),
+            StackCommand.Create(environment),
             InspectCommand.Create(environment),
             DiffCommand.Create(environment),
             VerifyCommand.Create(environment),

@@ -22,6 +22,8 @@ internal static class JsonOutput
 
     public static void Write(TextWriter output, ResizeDocument document) => Write(output, document, ToolJson.Readable.ResizeDocument);
 
+    public static void Write(TextWriter output, StackDocument document) => Write(output, document, ToolJson.Readable.StackDocument);
+
     public static void Write(TextWriter output, DoctorDocument document) => Write(output, document, ToolJson.Readable.DoctorDocument);
 
     /// <summary>JSON has no NaN and no infinity.</summary>
@@ -39,6 +41,7 @@ internal static class JsonOutput
 [JsonSerializable(typeof(MergeDocument))]
 [JsonSerializable(typeof(RescaleDocument))]
 [JsonSerializable(typeof(ResizeDocument))]
+[JsonSerializable(typeof(StackDocument))]
 [JsonSerializable(typeof(DoctorDocument))]
 internal sealed partial class ToolJson : JsonSerializerContext
 {
