@@ -56,7 +56,7 @@ public sealed class ExtractPlan : IDisposable
         .. _base.Warnings, .. _tuned.Warnings,
         .. _leftOut.Count == 0 ? (string[])[] :
         [
-            $"{_leftOut.Count} changed tensors are left out, so that the adapter does not bring them: {string.Join(", ", _leftOut.Take(5).Select(Printable.Text))}"
+            $"{_leftOut.Count} changed {(_leftOut.Count == 1 ? "tensor is" : "tensors are")} left out, so that the adapter does not bring all of the tuning: {string.Join(", ", _leftOut.Take(5).Select(Printable.Text))}"
             + $"{(_leftOut.Count > 5 ? ", …" : "")}; --full carries norms, biases and embeddings",
         ],
     ];
@@ -181,7 +181,7 @@ public sealed class ExtractPlan : IDisposable
 
     private static UnsupportedException Nothing(ExtractOptions options, int leftOut) => new(
         $"{Printable.Text(options.Tuned)} differs from {Printable.Text(options.Base)} in nothing that an adapter could carry"
-        + $"{(leftOut == 0 ? "" : $" ({leftOut} changed tensors are left out; see --full)")}; expected a tuned model", options.Tuned);
+        + $"{(leftOut == 0 ? "" : $" ({leftOut} that changed would be left out; see --full)")}; expected a tuned model", options.Tuned);
 
     private void RequireFinite(CancellationToken cancellation)
     {

@@ -16,6 +16,8 @@ internal static class JsonOutput
 
     public static void Write(TextWriter output, MergeDocument document) => Write(output, document, ToolJson.Readable.MergeDocument);
 
+    public static void Write(TextWriter output, ExtractDocument document) => Write(output, document, ToolJson.Readable.ExtractDocument);
+
     public static void Write(TextWriter output, DoctorDocument document) => Write(output, document, ToolJson.Readable.DoctorDocument);
 
     /// <summary>JSON has no NaN and no infinity.</summary>
@@ -30,6 +32,7 @@ internal static class JsonOutput
 [JsonSerializable(typeof(InspectDocument))]
 [JsonSerializable(typeof(VerifyDocument))]
 [JsonSerializable(typeof(MergeDocument))]
+[JsonSerializable(typeof(ExtractDocument))]
 [JsonSerializable(typeof(DoctorDocument))]
 internal sealed partial class ToolJson : JsonSerializerContext
 {
