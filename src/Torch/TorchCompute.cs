@@ -102,6 +102,7 @@ public sealed unsafe class TorchCompute : ICompute
     }
 
     /// <inheritdoc/>
+    /// <exception cref="NonFiniteException">A factor holds NaN or infinity, or the product is beyond the range of F64.</exception>
     /// <exception cref="BackendUnavailableException">The device ran out of memory or failed.</exception>
     public ILowRankSvd Decompose(LowRankProduct product)
     {
@@ -110,6 +111,8 @@ public sealed unsafe class TorchCompute : ICompute
         {
             using IDisposable scope = torch.NewDisposeScope();
             using IDisposable noGradient = torch.no_grad();
+            // LAPACK asks OpenMP, which knows the number of threads on a thread that has asked libtorch for it once.
+            torch.get_num_threads();
             (torch.Tensor left, torch.Tensor right) = product.IsDouble
                 ? (OnDevice(product.LeftDouble, product.Rows, product.Rank), OnDevice(product.RightDouble, product.Rank, product.Columns))
                 : (OnDevice(product.LeftSingle, product.Rows, product.Rank), OnDevice(product.RightSingle, product.Rank, product.Columns));

@@ -2,6 +2,7 @@ using System.Runtime.Intrinsics;
 using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
 using LoraKit.Formats.Tensors.Floats;
+using LoraKit.Ops.Compute.Svd;
 
 namespace LoraKit.Ops.Compute;
 
@@ -79,7 +80,12 @@ public sealed class SimdCompute : ICompute
     }
 
     /// <inheritdoc/>
-    public ILowRankSvd Decompose(LowRankProduct product) => new FactoredSvd(product);
+    /// <exception cref="NonFiniteException">A factor holds NaN or infinity, or the product is beyond the range of F64.</exception>
+    public ILowRankSvd Decompose(LowRankProduct product)
+    {
+        ArgumentNullException.ThrowIfNull(product);
+        return new FactoredSvd(product, _kernels.Loops);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,5 +1,6 @@
 using LoraKit.Formats.Tensors;
 using LoraKit.Formats.Tensors.Floats;
+using LoraKit.Ops.Compute.Svd;
 
 namespace LoraKit.Ops.Compute;
 
@@ -11,6 +12,9 @@ internal abstract class SimdKernels
 
     /// <summary>Adds rows of a product of this width to a tile; both have been checked against each other and are not empty.</summary>
     public abstract void Add(Tile tile, IPreparedProduct product, long firstRow);
+
+    /// <summary>The loops of the factored SVD at this width.</summary>
+    public abstract VectorLoops Loops { get; }
 }
 
 /// <inheritdoc/>
@@ -26,6 +30,8 @@ internal sealed class SimdKernels<TLanes, TSingles, TBits, TDoubleLanes, TDouble
 
     /// <summary>Columns of a panel of doubles.</summary>
     private static int DoublePanel => PanelKernel<TDoubleLanes, TDoubles, double, FinishRaw<TDoubleLanes, TDoubles, double>>.PanelColumns;
+
+    public override VectorLoops Loops { get; } = new VectorLoops<TDoubleLanes, TDoubles>();
 
     public override IPreparedProduct Pack(LowRankProduct product) =>
         product.IsDouble
