@@ -3,4 +3,5 @@ using LoraKit.Bench;
 
 // BenchmarkDotNet measures one thing after the other; comparisons take turns instead, in one process.
 if (args is ["svd", ..]) SvdComparison.Run(Console.Out, rounds: args.Length > 1 ? int.Parse(args[1]) : 5);
+else if (args is ["extract", var basePath, var tunedPath, ..]) ExtractComparison.Run(Console.Out, basePath, tunedPath, rounds: args.Length > 3 ? int.Parse(args[3]) : 3);
 else BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
