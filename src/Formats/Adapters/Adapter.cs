@@ -47,6 +47,12 @@ public sealed class Adapter : IDisposable
     /// <summary>What training said; null where the layout has no such thing. Ops never read it.</summary>
     public AdapterConfig? Config { get; init; }
 
+    /// <summary>
+    /// Every module of the base that has a weight, where an operation knows them; null elsewhere. A layout may then name the adapter's
+    /// modules more shortly, by what they and no others have in common.
+    /// </summary>
+    public IReadOnlyCollection<ModuleName>? BaseModules { get; init; }
+
     /// <summary>The file's own metadata.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 

@@ -87,6 +87,9 @@ public sealed class LowRankDelta : AdapterDelta
     /// </summary>
     public bool IsEmbedding { get; init; }
 
+    /// <summary>The tensor that states alpha, in a layout that has one: written back as long as it tells the scale.</summary>
+    internal TensorValue? AlphaTensor { get; init; }
+
     /// <summary>The same module's update with other factors: target, orientation and the kind of module stay.</summary>
     /// <param name="down">A: [r, in, …kernel], of the same trailing sizes.</param>
     /// <param name="up">B: [out, r] or [out, r, 1, …].</param>
@@ -94,7 +97,7 @@ public sealed class LowRankDelta : AdapterDelta
     /// <param name="alpha">What a report calls alpha; a layout that needs one computes it from the scale.</param>
     /// <exception cref="InvalidAdapterException">As the constructor.</exception>
     public LowRankDelta With(TensorValue down, TensorValue up, double scale, double alpha) =>
-        new(Target, down, up, scale, alpha, Orientation, SquareIsInOut) { IsEmbedding = IsEmbedding };
+        new(Target, down, up, scale, alpha, Orientation, SquareIsInOut) { IsEmbedding = IsEmbedding, AlphaTensor = AlphaTensor };
 
     /// <summary>r: the rows of A.</summary>
     public long Rank => Down.Shape[0];
@@ -106,5 +109,5 @@ public sealed class LowRankDelta : AdapterDelta
     public long InFeatures => Down.Shape.AsMatrix().Columns;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<TensorValue> Tensors => [Down, Up];
+    public override IReadOnlyList<TensorValue> Tensors => Down is TuckerDown folded ? [folded.Down, folded.Mid, Up] : [Down, Up];
 }

@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Kohya;
 using LoraKit.Formats.Layouts.Peft;
 using LoraKit.Formats.Safetensors;
 
@@ -9,7 +10,7 @@ namespace LoraKit.Formats.Layouts;
 public static class AdapterLayouts
 {
     /// <summary>Every layout, in no particular order.</summary>
-    public static IReadOnlyList<IAdapterLayout> All { get; } = [new PeftLayout()];
+    public static IReadOnlyList<IAdapterLayout> All { get; } = [new PeftLayout(), new KohyaLayout()];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>
     /// <param name="path">A PEFT folder, or a tensor file.</param>
@@ -51,7 +52,8 @@ public static class AdapterLayouts
                 : $"the output {Printable.Text(path)} is a folder in this layout (a configuration lies beside the tensors); name a folder");
         }
 
-        OutputChecks.Run(OutputPlace.Of(path), isSingleFile ? FileNature.File : FileNature.Folder, Output(options, []), []);
+        IReadOnlyList<string> files = isSingleFile ? [] : [AdapterLocation.Tensors, AdapterConfigFile.Name];
+        OutputChecks.Run(OutputPlace.Of(path), isSingleFile ? FileNature.File : FileNature.Folder, Output(options, files), files);
     }
 
     /// <summary>Writes an adapter in the layout it names: <see cref="Adapter.Layout"/>.</summary>

@@ -7,7 +7,9 @@ namespace LoraKit.Formats.Layouts;
 /// <param name="ConfigFile">The configuration beside it; null where there is none.</param>
 internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
 {
-    private const string Tensors = "adapter_model.safetensors";
+    /// <summary>The tensor file of an adapter that is a folder.</summary>
+    public const string Tensors = "adapter_model.safetensors";
+
     private const string Pickle = "adapter_model.bin";
     private const int MostListed = 5;
 

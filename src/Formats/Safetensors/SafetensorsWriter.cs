@@ -40,14 +40,33 @@ public sealed class SafetensorsWriter
     /// <param name="relativePath">The file's place in it.</param>
     /// <param name="cancellation">Stops between two pieces.</param>
     /// <exception cref="OutputException">It could not be written, or reads back differently.</exception>
-    public void WriteTo(AtomicOutput output, string relativePath, CancellationToken cancellation = default)
+    public void WriteTo(AtomicOutput output, string relativePath, CancellationToken cancellation = default) =>
+        WriteTo(output, relativePath, null, cancellation);
+
+    /// <summary>Writes the file, and then its header once more, with the metadata that the data makes.</summary>
+    internal void WriteTo(AtomicOutput output, string relativePath, IMetadataOfData? metadata, CancellationToken cancellation)
     {
         OutputFile file = output.CreateFile(relativePath, Header.FileLength);
-        Write(file.Write, cancellation);
-        byte[] header = new byte[Header.DataOffset];
-        file.Read(0, header);
-        if (!header.AsSpan().SequenceEqual(Header.ToBytes()))
+        Write(
+            (offset, bytes) =>
+            {
+                file.Write(offset, bytes);
+                if (offset >= Header.DataOffset) metadata?.Append(bytes);
+            },
+            cancellation);
+        byte[] header = metadata is null ? Header.ToBytes() : HeaderWith(metadata.Finish());
+        if (metadata is not null) file.Write(0, header);
+        byte[] written = new byte[header.Length];
+        file.Read(0, written);
+        if (!written.AsSpan().SequenceEqual(header))
             throw new OutputException($"{Printable.Text(relativePath)}: the header reads back differently from what was written; check the disk", relativePath);
+    }
+
+    private byte[] HeaderWith(IReadOnlyDictionary<string, string> metadata)
+    {
+        byte[] header = SafetensorsHeader.Plan(Header.Tensors.Select(tensor => (tensor.Name, tensor.DType, tensor.Shape)), metadata).ToBytes();
+        if (header.Length != Header.DataOffset) throw new InvalidOperationException($"the header grew from {Header.DataOffset} to {header.Length} bytes");
+        return header;
     }
 
     private void Write(Sink sink, CancellationToken cancellation)

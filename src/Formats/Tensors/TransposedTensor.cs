@@ -21,6 +21,9 @@ internal sealed class TransposedTensor : TensorValue
         _size = source.DType.Bytes();
     }
 
+    /// <summary>The transpose of a tensor: of a transpose the tensor itself.</summary>
+    public static TensorValue Of(TensorValue value) => value is TransposedTensor turned ? turned.Source : new TransposedTensor(value);
+
     /// <summary>The matrix as it is stored.</summary>
     public TensorValue Source { get; }
 

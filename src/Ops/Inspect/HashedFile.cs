@@ -1,6 +1,7 @@
 using System.IO.Hashing;
 using System.Security.Cryptography;
 using LoraKit.Formats;
+using LoraKit.Formats.Layouts.Kohya;
 using LoraKit.Formats.Safetensors;
 
 namespace LoraKit.Ops.Inspect;
@@ -9,13 +10,11 @@ namespace LoraKit.Ops.Inspect;
 internal static class HashedFile
 {
     private const int PieceBytes = 1 << 20;
-    private const long LegacyStart = 0x100000;
-    private const int LegacyLength = 0x10000;
 
     public static FileHashes Of(SafetensorsFile file, CancellationToken cancellation)
     {
         using IncrementalHash whole = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        using IncrementalHash data = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using SshsHashes sshs = new(file.Header);
         XxHash128 quick = new();
         byte[] buffer = new byte[PieceBytes];
         long length = file.Header.FileLength;
@@ -23,44 +22,19 @@ internal static class HashedFile
         for (long position = 0; position < length;)
         {
             cancellation.ThrowIfCancellationRequested();
-            // A piece ends where the header does, so that the data's hash begins with a piece.
+            // A piece ends where the header does, so that the hashes of the data begin with a piece.
             long end = position < header ? header : length;
             Span<byte> piece = buffer.AsSpan(0, (int)Math.Min(PieceBytes, end - position));
             Read(file, position, piece);
             whole.AppendData(piece);
             quick.Append(piece);
-            if (position >= header) data.AppendData(piece);
+            if (position >= header) sshs.Append(piece);
             position += piece.Length;
         }
 
+        (string model, string legacy) = sshs.Finish();
         return new FileHashes(
-            Convert.ToHexStringLower(whole.GetHashAndReset()), Convert.ToHexStringLower(quick.GetCurrentHash()),
-            Convert.ToHexStringLower(data.GetHashAndReset()), Legacy(file));
-    }
-
-    // sd-scripts hashes the file it would write with the ss_ keys alone, before it adds its hashes: same data, a shorter header.
-    private static string Legacy(SafetensorsFile file)
-    {
-        Dictionary<string, string> metadata = file.Metadata
-            .Where(entry => entry.Key.StartsWith("ss_", StringComparison.Ordinal)).ToDictionary(StringComparer.Ordinal);
-        byte[] header = SafetensorsHeader.Plan(file.Tensors.Select(t => (t.Name, t.DType, t.Shape)), metadata).ToBytes();
-        int headerLength = header.Length;
-        if (file.Header.DataOffset % 8 != 0)
-        {
-            // Written before safetensors padded its headers, and so was what was hashed.
-            while (header[headerLength - 1] == (byte)' ')
-            {
-                headerLength--;
-            }
-        }
-
-        long length = headerLength + (file.Header.FileLength - file.Header.DataOffset);
-        byte[] bytes = new byte[Math.Clamp(length - LegacyStart, 0, LegacyLength)];
-        int fromHeader = (int)Math.Clamp(headerLength - LegacyStart, 0, bytes.Length);
-        if (fromHeader > 0) header.AsSpan((int)LegacyStart, fromHeader).CopyTo(bytes);
-        long dataStart = LegacyStart + fromHeader - headerLength;
-        if (fromHeader < bytes.Length) Read(file, file.Header.DataOffset + dataStart, bytes.AsSpan(fromHeader));
-        return Convert.ToHexStringLower(SHA256.HashData(bytes))[..8];
+            Convert.ToHexStringLower(whole.GetHashAndReset()), Convert.ToHexStringLower(quick.GetCurrentHash()), model, legacy);
     }
 
     private static void Read(SafetensorsFile file, long position, Span<byte> destination)

@@ -15,7 +15,7 @@ internal sealed class MemorySource(params IReadOnlyList<MemorySource.Entry> entr
     public IReadOnlyList<TensorInfo> Tensors { get; } =
         [.. entries.Select(e => new TensorInfo(e.Name, e.DType, e.Shape, 0, e.Shape.ElementCount * e.DType.Bits() / 8))];
 
-    public IReadOnlyDictionary<string, string> Metadata { get; } = new Dictionary<string, string> { ["format"] = "pt" };
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string> { ["format"] = "pt" };
 
     public bool IsDisposed { get; private set; }
 

@@ -63,8 +63,8 @@ public sealed class PeftFixtureTests
         foreach (TensorInfo info in baseFile.Tensors)
         {
             double[] values = new StoredTensor(baseFile, info).ToDoubles();
-            foreach (Replacement replacement in adapter.Replacements.Where(r => r.Target.Path == info.Name)) Replace(values, replacement);
-            foreach (AdapterDelta delta in adapter.Deltas.Where(d => d.Target.Path == info.Name)) Add(values, info.Shape, delta);
+            foreach (Replacement replacement in adapter.Replacements.Where(r => r.Target.Path == info.Name)) NaiveMerge.Replace(values, replacement);
+            foreach (AdapterDelta delta in adapter.Deltas.Where(d => d.Target.Path == info.Name)) NaiveMerge.Add(values, info.Shape, delta);
 
             Assert.True(merged.TryGetTensor(info.Name, out TensorInfo? expectedInfo), info.Name);
             double[] expected = new StoredTensor(merged, expectedInfo).ToDoubles();
@@ -109,41 +109,4 @@ public sealed class PeftFixtureTests
 
     private static string Count(IEnumerable<string> words) =>
         string.Join(' ', words.GroupBy(word => word).Select(group => $"{group.Key}×{group.Count()}").Order(StringComparer.Ordinal));
-
-    private static void Replace(double[] values, Replacement replacement)
-    {
-        double[] with = replacement.Values.ToDoubles();
-        if (replacement.Rows is null)
-        {
-            with.CopyTo(values, 0);
-            return;
-        }
-
-        int width = with.Length / replacement.Rows.Count;
-        for (int i = 0; i < replacement.Rows.Count; i++) with.AsSpan(i * width, width).CopyTo(values.AsSpan((int)replacement.Rows[i] * width));
-    }
-
-    private static void Add(double[] values, TensorShape shape, AdapterDelta delta)
-    {
-        if (delta is DenseDelta dense)
-        {
-            double[] add = dense.Values.ToDoubles();
-            for (int i = 0; i < values.Length; i++) values[i] += dense.Scale * add[i];
-            return;
-        }
-
-        LowRankDelta lora = (LowRankDelta)delta;
-        (double[] down, double[] up) = (lora.Down.ToDoubles(), lora.Up.ToDoubles());
-        (int rank, int outs, int ins) = ((int)lora.Rank, (int)lora.OutFeatures, (int)lora.InFeatures);
-        bool isOutIn = shape.AsMatrix() == (outs, ins) && !(lora.Orientation == WeightOrientation.FromShape && outs == ins && lora.SquareIsInOut);
-        for (int o = 0; o < outs; o++)
-        {
-            for (int i = 0; i < ins; i++)
-            {
-                double sum = 0;
-                for (int r = 0; r < rank; r++) sum += up[(o * rank) + r] * down[(r * ins) + i];
-                values[isOutIn ? (o * ins) + i : (i * outs) + o] += lora.Scale * sum;
-            }
-        }
-    }
 }

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Tensors;
+using LoraKit.Tests;
 
 namespace LoraKit.Formats.Tests.Layouts;
 
@@ -25,6 +26,15 @@ internal sealed class PeftSample
     public PeftSample Tensor(string name, DType dtype, params long[] shape)
     {
         _entries.Add(new(name, dtype, new TensorShape(shape)));
+        return this;
+    }
+
+    /// <summary>A tensor with seeded values.</summary>
+    public PeftSample Valued(string name, DType dtype, params long[] shape)
+    {
+        Random random = new(name.Length);
+        double[] values = [.. Enumerable.Range(0, (int)new TensorShape(shape).ElementCount).Select(_ => random.NextDouble() - 0.5)];
+        _entries.Add(new(name, dtype, new TensorShape(shape), new TestTensor(name, dtype, shape, values).Bytes()));
         return this;
     }
 

@@ -69,6 +69,13 @@ internal sealed class PeftConfig
     public IEnumerable<(string Setting, string Pattern)> UnusedPatterns =>
         [.. _rankPatterns.Unused.Select(p => ("rank_pattern", p)), .. _alphaPatterns.Unused.Select(p => ("alpha_pattern", p))];
 
+    /// <summary>The pattern that decides for a module's rank, and the one for its alpha; null where the plain setting does.</summary>
+    public (string? Rank, string? Alpha) PatternsOf(ModuleName module) => (_rankPatterns.Find(module.Path)?.Key, _alphaPatterns.Find(module.Path)?.Key);
+
+    /// <summary>Whether a module has this rank and, to the last bit, this scale.</summary>
+    public bool Says(ModuleName module, long rank, double scale) =>
+        (_rankPatterns.Find(module.Path)?.Value ?? _rank) == rank && Scale(_alphaPatterns.Find(module.Path)?.Value ?? _alpha, rank) == scale;
+
     /// <summary>The scale of a module: rank and alpha looked up apart, the rank the configuration's and not the tensors'.</summary>
     /// <exception cref="InvalidAdapterException">The rank is not above 0, or a pattern cannot be used.</exception>
     public ModuleScale ScaleOf(ModuleName module)
@@ -85,8 +92,10 @@ internal sealed class PeftConfig
                 Settings.Path, module.Path);
         }
 
-        return new ModuleScale(rank, alpha, alpha / (_rankStabilized ? Math.Sqrt(rank) : rank), origin);
+        return new ModuleScale(rank, alpha, Scale(alpha, rank), origin);
     }
+
+    private double Scale(double alpha, long rank) => alpha / (_rankStabilized ? Math.Sqrt(rank) : rank);
 
     /// <summary>PEFT saves these whatever modules_to_save says, and before 0.7 did not even write them into it.</summary>
     private static string[] HeadsOf(string? taskType) => taskType switch

@@ -48,8 +48,12 @@ internal sealed class PeftLayout : IAdapterLayout
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Limits(Adapter adapter) => [];
+    public IReadOnlyList<string> Limits(Adapter adapter) => PeftLimits.Of(adapter);
 
     /// <inheritdoc/>
-    public AdapterFiles Write(Adapter adapter) => new PeftWriter(adapter).Write();
+    public AdapterFiles Write(Adapter adapter)
+    {
+        LayoutLimits.Refuse(adapter, Limits(adapter));
+        return new PeftWriter(adapter).Write();
+    }
 }

@@ -17,6 +17,7 @@ internal sealed class PeftTargets
     private readonly IReadOnlyList<string>? _endings;
     private readonly string? _pattern;
     private readonly TargetLayers _layers;
+    private readonly JsonSettings _settings;
 
     /// <exception cref="InvalidAdapterException">A setting has a value of the wrong type.</exception>
     public PeftTargets(JsonSettings settings)
@@ -25,6 +26,30 @@ internal sealed class PeftTargets
         _pattern = isPattern ? settings.Text(Setting) : null;
         _endings = isPattern ? null : settings.Texts(Setting);
         _layers = new TargetLayers(settings);
+        _settings = settings;
+    }
+
+    /// <summary>
+    /// Whether the settings say of exactly these modules that they are targets, as far as that can be seen without the base: each is named and
+    /// not excluded, and nothing is named that is not there. An expression that cannot be used is taken to be right.
+    /// </summary>
+    public bool AreExactly(IReadOnlyList<string> modules) =>
+        (_endings is not null || _pattern is { Length: > 0 }) && !modules.Any(IsExcluded)
+        && !IssuesOf(modules).Any(issue => issue.Severity == IssueSeverity.Warning);
+
+    private bool IsExcluded(string module)
+    {
+        const string setting = "exclude_modules";
+        if (_settings.Json[setting] is not JsonValue) return _settings.Texts(setting)?.Intersect(Endings(module)).Any() ?? false;
+        if (_settings.Text(setting) is not { Length: > 0 } pattern) return false;
+        try
+        {
+            return PythonPattern.Whole(pattern).IsMatch(module);
+        }
+        catch (Exception cannot) when (cannot is FormatException or RegexMatchTimeoutException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Modules of the file that are no targets, and targets without a module.</summary>

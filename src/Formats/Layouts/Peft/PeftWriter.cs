@@ -8,75 +8,86 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
-/// <summary>The canonical adapter as adapter_model.safetensors and adapter_config.json. See spec/layouts/peft.md.</summary>
-internal sealed class PeftWriter(Adapter adapter)
+/// <summary>The canonical adapter as adapter_model.safetensors and adapter_config.json. See spec/layouts/peft.md, "Writing".</summary>
+internal sealed class PeftWriter
 {
     private const string Prefix = "base_model.model.";
-    private static readonly JsonWriterOptions Indented = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private const string TokensOnly = "TRAINABLE_TOKENS";
+
+    // As json.dumps(indent=2) has it.
+    private static readonly JsonWriterOptions Indented = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly Adapter _adapter;
+    private readonly JsonObject _config;
+    private readonly Dictionary<ModuleName, LowRankDelta> _modules;
+    private readonly bool _isTokensOnly;
+
+    /// <param name="adapter">Within the layout's limits.</param>
+    public PeftWriter(Adapter adapter)
+    {
+        _adapter = adapter;
+        _config = PeftDefaults.Complete(adapter.Config?.Json);
+        _modules = adapter.Deltas.OfType<LowRankDelta>().ToDictionary(module => module.Target.Module);
+        _isTokensOnly = adapter.Deltas.Count == 0 && new JsonSettings(_config, AdapterConfigFile.Name).Text("peft_type") == TokensOnly;
+    }
 
     public AdapterFiles Write()
     {
+        PeftReplacements replacements = new(_adapter);
         SafetensorsWriter tensors = new(
-            [.. adapter.Deltas.SelectMany(Tensors), .. adapter.Replacements.Select(r => TensorToWrite.Of(r.Values))],
-            new Dictionary<string, string> { ["format"] = "pt" });
-        byte[] config = Config();
+            [.. _adapter.Deltas.SelectMany(Tensors), .. replacements.Tensors(Prefix, _isTokensOnly)],
+            new Dictionary<string, string>(_adapter.Metadata) { ["format"] = "pt" });
+        byte[] config = Config(replacements);
         return new AdapterFiles(false,
         [
-            new("adapter_model.safetensors", tensors.Header.FileLength, (output, path, cancellation) => tensors.WriteTo(output, path, cancellation)),
+            new(AdapterLocation.Tensors, tensors.Header.FileLength, (output, path, cancellation) => tensors.WriteTo(output, path, cancellation)),
             new(AdapterConfigFile.Name, config.Length, (output, path, _) => output.CreateFile(path, config.Length).Write(0, config)),
         ]);
     }
 
-    private static IEnumerable<TensorToWrite> Tensors(AdapterDelta delta)
+    private IEnumerable<TensorToWrite> Tensors(AdapterDelta delta)
     {
         string module = Prefix + delta.Target.Module.Path;
         switch (delta)
         {
             case LowRankDelta { IsEmbedding: true } embedding:
-                yield return TensorToWrite.Of(new TransposedTensor(embedding.Up), $"{module}.lora_embedding_A");
-                yield return TensorToWrite.Of(new TransposedTensor(embedding.Down), $"{module}.lora_embedding_B");
+                yield return TensorToWrite.Of(TransposedTensor.Of(embedding.Up), $"{module}.lora_embedding_A");
+                yield return TensorToWrite.Of(TransposedTensor.Of(embedding.Down), $"{module}.lora_embedding_B");
                 break;
             case LowRankDelta linear:
+                // B has as many dimensions as A.
+                TensorShape up = new([linear.OutFeatures, linear.Rank, .. Enumerable.Repeat(1L, linear.Down.Shape.Rank - 2)]);
                 yield return TensorToWrite.Of(linear.Down, $"{module}.lora_A.weight");
-                yield return TensorToWrite.Of(linear.Up, $"{module}.lora_B.weight");
+                yield return new TensorToWrite($"{module}.lora_B.weight", linear.Up.DType, up, linear.Up.ReadBytes);
                 break;
-            case DenseDelta dense:
-                yield return TensorToWrite.Of(dense.Values, $"{module}.lora_B.bias");
+            case DenseDelta bias:
+                yield return TensorToWrite.Of(ScaledTensor.Of(bias.Values, bias.Scale, _modules[delta.Target.Module].Scale), $"{module}.lora_B.bias");
                 break;
         }
     }
 
-    private byte[] Config()
+    private byte[] Config(PeftReplacements replacements)
     {
-        LowRankDelta[] modules = [.. adapter.Deltas.OfType<LowRankDelta>()];
-        JsonObject config = adapter.Config is { } source ? (JsonObject)source.Json.DeepClone() : [];
-        config["peft_type"] = "LORA";
-        bool stabilized = config["use_rslora"] is JsonValue flag && flag.TryGetValue(out bool on) && on;
-        long rank = MostCommon(modules.Select(m => m.Rank), 8);
-        double alpha = MostCommon(modules.Select(m => Alpha(m, stabilized)), rank);
-        config["r"] = rank;
-        config["lora_alpha"] = Number(alpha);
-        config["rank_pattern"] = Exceptions(modules.Where(m => m.Rank != rank), m => m.Rank);
-        config["alpha_pattern"] = Exceptions(modules.Where(m => Alpha(m, stabilized) != alpha), m => Number(Alpha(m, stabilized)));
+        if (!_isTokensOnly) _config["peft_type"] = "LORA";
+        LowRankDelta[] modules = [.. _modules.Values];
+        PeftRanks.Set(_config, modules);
+        PeftSelection.Set(_config, [.. modules.Select(module => module.Target.Module)], _adapter.BaseModules);
+        replacements.Set(_config, _isTokensOnly);
+        SetFlag("lora_bias", _adapter.Deltas.Any(delta => delta is DenseDelta));
+        if (PeftOrientation.OfSquares(modules) is { } isInOut) SetFlag("fan_in_fan_out", isInOut);
+
         ArrayBufferWriter<byte> buffer = new();
         using (Utf8JsonWriter json = new(buffer, Indented))
         {
-            Sorted(config).WriteTo(json);
+            new JsonObject(_config.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, m.Value?.DeepClone()))).WriteTo(json);
         }
 
-        return [.. buffer.WrittenSpan, (byte)'\n'];
+        return buffer.WrittenSpan.ToArray();
     }
 
-    private static double Alpha(LowRankDelta module, bool stabilized) => module.Scale * (stabilized ? Math.Sqrt(module.Rank) : module.Rank);
-
-    private static JsonObject Exceptions(IEnumerable<LowRankDelta> modules, Func<LowRankDelta, JsonNode> value) =>
-        new(modules.OrderBy(m => m.Target.Module.Path, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Target.Module.Path, (JsonNode?)value(m))));
-
-    private static JsonNode Number(double value) => value == Math.Truncate(value) && Math.Abs(value) < 1e15 ? (long)value : value;
-
-    private static JsonObject Sorted(JsonObject config) =>
-        new(config.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, m.Value?.DeepClone())));
-
-    private static T MostCommon<T>(IEnumerable<T> values, T otherwise) =>
-        values.GroupBy(v => v).OrderByDescending(g => g.Count()).ThenBy(g => g.Key).Select(g => g.Key).DefaultIfEmpty(otherwise).First();
+    // A flag that is not there is off.
+    private void SetFlag(string setting, bool value)
+    {
+        if (value != new JsonSettings(_config, AdapterConfigFile.Name).Flag(setting)) _config[setting] = value;
+    }
 }

@@ -19,8 +19,8 @@ internal sealed class SavedParameters(PeftConfig config, IReadOnlyList<PeftFacto
         switch (key.Role)
         {
             case PeftRole.SavedModule: return "modules_to_save";
-            case PeftRole.Parameter when IsSaved(key): return "modules_to_save";
-            case PeftRole.Parameter or PeftRole.BaseLayer when IsEmbedding(key): return "embedding";
+            case PeftRole.Parameter when IsSaved(new(key.Module, key.Parameter), config.ModulesToSave): return "modules_to_save";
+            case PeftRole.Parameter or PeftRole.BaseLayer when IsEmbedding(new(key.Module, key.Parameter), _updated.GetValueOrDefault(key.Module)?[PeftRole.EmbeddingA] is not null): return "embedding";
             case PeftRole.Parameter or PeftRole.BaseLayer when IsTrainedBias(key): return "bias";
             default: return null;
         }
@@ -36,13 +36,13 @@ internal sealed class SavedParameters(PeftConfig config, IReadOnlyList<PeftFacto
     };
 
     /// <summary>PEFT takes every module whose name ends with an entry, with all that is below it.</summary>
-    private bool IsSaved(PeftKey key)
+    public static bool IsSaved(ParameterName target, IReadOnlyList<string> endings)
     {
-        string path = new ParameterName(key.Module, key.Parameter).Path;
+        string path = target.Path;
         for (int dot = path.IndexOf('.'); dot >= 0; dot = path.IndexOf('.', dot + 1))
         {
             ReadOnlySpan<char> module = path.AsSpan(0, dot);
-            foreach (string ending in config.ModulesToSave)
+            foreach (string ending in endings)
             {
                 if (ending.Length > 0 && module.EndsWith(ending, StringComparison.Ordinal)) return true;
             }
@@ -51,10 +51,11 @@ internal sealed class SavedParameters(PeftConfig config, IReadOnlyList<PeftFacto
         return false;
     }
 
-    private bool IsEmbedding(PeftKey key) => key.Parameter switch
+    /// <summary>Whether PEFT saves a parameter whole without being told to: of an embedding by its name, or of one that has factors.</summary>
+    public static bool IsEmbedding(ParameterName target, bool hasFactors) => target.Parameter switch
     {
-        "weight" => Embeddings.Contains(key.Module.Leaf) || _updated.GetValueOrDefault(key.Module)?[PeftRole.EmbeddingA] is not null,
-        "bias" => Embeddings.Contains(key.Module.Leaf),
+        "weight" => hasFactors || Embeddings.Contains(target.Module.Leaf),
+        "bias" => Embeddings.Contains(target.Module.Leaf),
         _ => false,
     };
 

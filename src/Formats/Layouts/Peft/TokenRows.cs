@@ -29,16 +29,19 @@ internal sealed class TokenRows
 
     /// <summary>The rows of an embedding.</summary>
     /// <exception cref="InvalidAdapterException">The configuration names none, or two different lists.</exception>
-    public IReadOnlyList<long> Of(ModuleName module)
+    public IReadOnlyList<long> Of(ModuleName module) => Find(module) ?? throw new InvalidAdapterException(
+        $"{Printable.Text(_settings.Path)}: the file has trained token rows of '{Printable.Text(module.Path)}', but '{_setting}' "
+        + $"has {(Named(module).Count is var count && count == 0 ? "no indices" : $"{count} different lists of indices")} for it",
+        _settings.Path, module.Path);
+
+    /// <summary>The rows of an embedding; null where the configuration names none, or two different lists.</summary>
+    public IReadOnlyList<long>? Find(ModuleName module)
     {
         if (_any is not null) return _any;
-        List<KeyValuePair<string, IReadOnlyList<long>>> named =
-            [.. _byName.Where(entry => module.Path.EndsWith(entry.Key, StringComparison.Ordinal))];
-        if (named.Count == 1 || (named.Count > 1 && named.All(entry => entry.Value.SequenceEqual(named[0].Value)))) return named[0].Value;
-        string found = named.Count == 0 ? "no indices" : $"{named.Count} different lists of indices";
-        throw new InvalidAdapterException(
-            $"{Printable.Text(_settings.Path)}: the file has trained token rows of '{Printable.Text(module.Path)}', but '{_setting}' "
-            + $"has {found} for it",
-            _settings.Path, module.Path);
+        IReadOnlyList<IReadOnlyList<long>> named = Named(module);
+        return named.Count > 0 && named.All(indices => indices.SequenceEqual(named[0])) ? named[0] : null;
     }
+
+    private List<IReadOnlyList<long>> Named(ModuleName module) =>
+        [.. _byName.Where(entry => module.Path.EndsWith(entry.Key, StringComparison.Ordinal)).Select(entry => entry.Value)];
 }

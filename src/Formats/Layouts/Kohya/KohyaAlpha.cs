@@ -1,0 +1,70 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Layouts.Kohya;
+
+/// <summary>The number of an <c>alpha</c> tensor, whatever type it is in, and the tensor for a number.</summary>
+internal static class KohyaAlpha
+{
+    /// <summary>The value: one finite number.</summary>
+    /// <exception cref="InvalidAdapterException">There is not one number, or it is NaN or infinite.</exception>
+    public static double Read(ModuleName module, TensorValue tensor)
+    {
+        string where = $"{Printable.Text(tensor.File ?? "")}: module '{Printable.Text(module.Path)}': alpha";
+        int size = tensor.DType.Bytes();
+        if (tensor.Shape.Sizes.Any(length => length != 1) || size == 0)
+        {
+            throw new InvalidAdapterException(
+                $"{where} is {tensor.DType.FileName()} {tensor.Shape}; expected one number, of shape [] or [1]", tensor.File, tensor.Name);
+        }
+
+        Span<byte> bytes = stackalloc byte[sizeof(double)];
+        tensor.ReadBytes(0, bytes[..size]);
+        double value = Decode(tensor.DType, bytes[..size])
+            ?? throw new InvalidAdapterException($"{where} is stored as {tensor.DType.FileName()}; expected a float or a whole number", tensor.File, tensor.Name);
+        return double.IsFinite(value)
+            ? value
+            : throw new InvalidAdapterException(
+                $"{where} is {value.ToString(CultureInfo.InvariantCulture)}; expected a finite number", tensor.File, tensor.Name);
+    }
+
+    /// <summary>A scalar whose quotient by the rank is the scale: the file's own tensor while it says so, else F32, else F64.</summary>
+    /// <param name="update">The module's update.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="rank">The rank that readers divide by.</param>
+    /// <param name="scale">The multiplier to be read back.</param>
+    public static (TensorValue Tensor, double Value) Of(LowRankDelta update, string name, long rank, double scale)
+    {
+        if (update.AlphaTensor is { } stated && Read(update.Target.Module, stated) is var own && own != 0 && own / rank == scale) return (stated, own);
+        double alpha = AlphaOfScale.Of(scale, rank);
+        return (double)(float)alpha / rank == scale
+            ? (new MemoryTensor(name, new TensorShape(), [(float)alpha]), (float)alpha)
+            : (new MemoryTensor(name, new TensorShape(), [alpha]), alpha);
+    }
+
+    private static double? Decode(DType dtype, ReadOnlySpan<byte> bytes)
+    {
+        if (dtype.IsMergeable())
+        {
+            Span<double> value = stackalloc double[1];
+            FloatConvert.ToDoubles(dtype, bytes, value);
+            return value[0];
+        }
+
+        return dtype switch
+        {
+            DType.I64 => BinaryPrimitives.ReadInt64LittleEndian(bytes),
+            DType.U64 => BinaryPrimitives.ReadUInt64LittleEndian(bytes),
+            DType.I32 => BinaryPrimitives.ReadInt32LittleEndian(bytes),
+            DType.U32 => BinaryPrimitives.ReadUInt32LittleEndian(bytes),
+            DType.I16 => BinaryPrimitives.ReadInt16LittleEndian(bytes),
+            DType.U16 => BinaryPrimitives.ReadUInt16LittleEndian(bytes),
+            DType.I8 => (sbyte)bytes[0],
+            DType.U8 => bytes[0],
+            _ => null,
+        };
+    }
+}

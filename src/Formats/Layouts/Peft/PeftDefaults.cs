@@ -1,0 +1,33 @@
+using System.Text.Json.Nodes;
+
+namespace LoraKit.Formats.Layouts.Peft;
+
+/// <summary>PEFT 0.20's LoraConfig as it is saved, for adapters that no training described.</summary>
+internal static class PeftDefaults
+{
+    private const string Settings = """
+        {
+          "alora_invocation_tokens": null, "alpha_pattern": {}, "arrow_config": null, "auto_mapping": null, "base_model_name_or_path": null,
+          "bias": "none", "corda_config": null, "ensure_weight_tying": false, "eva_config": null, "exclude_modules": null, "fan_in_fan_out": false,
+          "inference_mode": true, "init_lora_weights": true, "layer_replication": null, "layers_pattern": null, "layers_to_transform": null,
+          "loftq_config": {}, "lora_alpha": 8, "lora_bias": false, "lora_dropout": 0.0, "megatron_config": null, "megatron_core": "megatron.core",
+          "modules_to_save": null, "peft_type": "LORA", "qalora_group_size": 16, "r": 8, "rank_pattern": {}, "revision": null,
+          "target_modules": null, "target_parameters": null, "task_type": null, "trainable_token_indices": null, "use_dora": false,
+          "use_qalora": false, "use_rslora": false
+        }
+        """;
+
+    /// <summary>A copy of what training said, filled up with the defaults where that is no configuration of PEFT's.</summary>
+    public static JsonObject Complete(JsonObject? source)
+    {
+        JsonObject copy = source is null ? [] : (JsonObject)source.DeepClone();
+        if (copy.ContainsKey("peft_type")) return copy;
+        JsonObject complete = JsonNode.Parse(Settings)!.AsObject();
+        foreach ((string name, JsonNode? value) in copy)
+        {
+            complete[name] = value?.DeepClone();
+        }
+
+        return complete;
+    }
+}

@@ -1,0 +1,45 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
+
+namespace LoraKit.Formats.Layouts.Peft;
+
+/// <summary>What PEFT cannot say of an adapter.</summary>
+internal static class PeftLimits
+{
+    public static IReadOnlyList<string> Of(Adapter adapter)
+    {
+        LowRankDelta[] modules = [.. adapter.Deltas.OfType<LowRankDelta>()];
+        Dictionary<ModuleName, LowRankDelta> byName = [];
+        foreach (LowRankDelta module in modules)
+        {
+            byName.TryAdd(module.Target.Module, module);
+        }
+
+        return
+        [
+            .. adapter.Deltas.Select(delta => Limit(delta, byName)).OfType<string>(),
+            .. PeftOrientation.Differ(modules) ? ["some square weights are stored [in, out] and others [out, in], and fan_in_fan_out is one flag for all"] : (string[])[],
+            .. LayoutLimits.SeveralUpdates(adapter),
+            .. new PeftReplacements(adapter).Limits(),
+        ];
+    }
+
+    private static string? Limit(AdapterDelta delta, Dictionary<ModuleName, LowRankDelta> modules)
+    {
+        string target = $"'{Printable.Text(delta.Target.Path)}'";
+        return delta switch
+        {
+            LowRankDelta or DenseDelta when delta.Target.Module.Path.Length == 0 => $"{target} belongs to no module",
+            LowRankDelta { Target.Parameter: not "weight" } => $"{target} is no module's weight",
+            LowRankDelta { IsEmbedding: true } embedding when embedding.Down.Shape.Rank != 2 || embedding.Up.Shape.Rank != 2 => $"{target} is an embedding with a kernel",
+            LowRankDelta lora when !double.IsFinite(lora.Scale * lora.Rank) => $"{target} has an alpha beyond double precision",
+            LowRankDelta => null,
+            DenseDelta bias when bias.Target.Parameter != "bias" || !modules.TryGetValue(bias.Target.Module, out LowRankDelta? module) || module.IsEmbedding =>
+                $"{target} has a dense update, which only the bias of a module with low-rank factors can have",
+            DenseDelta bias when bias.Scale != modules[bias.Target.Module].Scale && !double.IsFinite(bias.Scale / modules[bias.Target.Module].Scale) =>
+                $"{target} has scale {bias.Scale} and its module {modules[bias.Target.Module].Scale}: they have one alpha",
+            DenseDelta => null,
+            _ => $"{target} has an update of kind {delta.Kind}",
+        };
+    }
+}
