@@ -121,6 +121,7 @@ public sealed class ExtractPlan : IDisposable
             Deltas = [.. matrices.Select(m => m.Delta)],
             Replacements = [.. _full.Select(p => new Replacement(p.Target, p.Tuned, rows: null, p.Role == TensorRole.Bias ? "bias" : "modules_to_save"))],
             Config = new AdapterConfig(Config(matrices)),
+            BaseModules = [.. _base.Tensors.Keys.Select(TensorPair.TargetOf).Where(p => p.Parameter == "weight").Select(p => p.Module)],
         };
         long bytes = AdapterLayouts.Save(adapter, Options.Output.Path, Saving(Options), cancellation);
         double energy = matrices.Sum(m => m.Energy);

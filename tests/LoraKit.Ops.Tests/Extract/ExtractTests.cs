@@ -55,6 +55,7 @@ public sealed class ExtractTests
         ExtractReport report = TunedModel.Run(model.Options with { MaxError = 0.01 });
         using Adapter adapter = AdapterLayouts.Open(model.OutputPath);
         LowRankDelta delta = Assert.IsType<LowRankDelta>(Assert.Single(adapter.Deltas));
+        Assert.Equal("q_proj", Assert.Single(adapter.Config!.Json["target_modules"]!.AsArray())!.GetValue<string>());
         Assert.Equal(before == DType.F64 || after == DType.F64 ? DType.F64 : DType.F32, delta.Down.DType);
         Assert.Equal(1, delta.Scale);
         Assert.InRange(report.Modules[0].RelativeError, 0, 0.01);
