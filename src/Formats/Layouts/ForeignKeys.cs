@@ -7,8 +7,8 @@ internal static class ForeignKeys
 {
     private static readonly (string Mark, string Whose)[] Marks =
     [
-        (".lora_down.", "kohya (lora_down / lora_up)"),
-        (".lora_up.", "kohya (lora_down / lora_up)"),
+        (".lora_down.", "kohya (lora_down / lora_up) with other endings than .weight"),
+        (".lora_up.", "kohya (lora_down / lora_up) with other endings than .weight"),
         (".hada_w", "LyCORIS (hada_*)"),
         (".lokr_w", "LyCORIS (lokr_*)"),
         (".lora.down.", "diffusers (lora.down / lora.up)"),

@@ -55,8 +55,11 @@ public sealed record AdapterInspection
     /// <summary>Opens a path and reports. Headers and configuration are read, and of an adapter the values too, for NaN and zero factors.</summary>
     /// <param name="path">An adapter or checkpoint, folder or file.</param>
     /// <param name="options">How much to look at.</param>
-    /// <param name="cancellation">Stops between pieces of values.</param>
+    /// <param name="compute">What decomposes updates for <see cref="InspectOptions.Spectrum"/>; null takes the managed kernels.</param>
+    /// <param name="progress">Told of factors decomposed.</param>
+    /// <param name="cancellation">Stops between pieces of values, and between modules.</param>
     /// <exception cref="Formats.LoraKitException">It does not exist or cannot be read.</exception>
-    public static AdapterInspection Open(string path, InspectOptions options, CancellationToken cancellation = default) =>
-        Inspector.Inspect(path, options, cancellation);
+    public static AdapterInspection Open(
+        string path, InspectOptions options, Compute.ICompute? compute = null, IProgress<OpProgress>? progress = null, CancellationToken cancellation = default) =>
+        new Inspector(options, compute, progress, cancellation).Inspect(path);
 }

@@ -6,6 +6,9 @@ public sealed record InspectOptions
     /// <summary>Reads the whole file once for its hashes.</summary>
     public bool Hashes { get; init; }
 
+    /// <summary>Decomposes every update of an adapter for its singular values.</summary>
+    public bool Spectrum { get; init; }
+
     /// <summary>How many threads read values; 0 takes one per processor.</summary>
     public int Threads { get; init; }
 }

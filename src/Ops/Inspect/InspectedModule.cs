@@ -36,9 +36,15 @@ public sealed record InspectedModule
     /// <summary>Whether a DoRA magnitude belongs to it.</summary>
     public bool Dora { get; init; }
 
+    /// <summary>Its singular values, where they were asked for and it has some (NaN and infinity have none).</summary>
+    public ModuleSpectrum? Spectrum { get; init; }
+
+    /// <summary>What an update is called: its module's path, with the parameter's name where that is not <c>weight</c>.</summary>
+    internal static string NameOf(ParameterName target) => target.Parameter == "weight" ? target.Module.Path : target.Path;
+
     internal static InspectedModule Of(AdapterDelta delta)
     {
-        string name = delta.Target.Parameter == "weight" ? delta.Target.Module.Path : delta.Target.Path;
+        string name = NameOf(delta.Target);
         string dtype = CommonType.Of(delta.Tensors) ?? "mixed";
         switch (delta)
         {

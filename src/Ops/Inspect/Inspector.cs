@@ -5,17 +5,18 @@ using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Compute;
 using LoraKit.Ops.Verify;
 
 namespace LoraKit.Ops.Inspect;
 
 /// <summary>Fills an <see cref="AdapterInspection"/>.</summary>
-internal static class Inspector
+internal sealed class Inspector(InspectOptions options, ICompute? compute, IProgress<OpProgress>? progress, CancellationToken cancellation)
 {
-    public static AdapterInspection Inspect(string path, InspectOptions options, CancellationToken cancellation)
+    public AdapterInspection Inspect(string path)
     {
         PathKind kind = PathKinds.Of(path);
-        if (kind != PathKind.Adapter) return OfCheckpoint(path, kind, options, cancellation);
+        if (kind != PathKind.Adapter) return OfCheckpoint(path, kind);
         Adapter adapter;
         try
         {
@@ -24,16 +25,16 @@ internal static class Inspector
         catch (UnsupportedException unread)
         {
             // Understood as an adapter and not more: what is in its file can be shown all the same.
-            return OfUnread(path, AdapterLocation.Find(path).TensorFile, unread, options, cancellation);
+            return OfUnread(path, AdapterLocation.Find(path).TensorFile, unread);
         }
 
         using (adapter)
         {
-            return OfAdapter(path, adapter, options, cancellation);
+            return OfAdapter(path, adapter);
         }
     }
 
-    private static AdapterInspection OfAdapter(string path, Adapter adapter, InspectOptions options, CancellationToken cancellation)
+    private AdapterInspection OfAdapter(string path, Adapter adapter)
     {
         List<TensorValue> tensors = [.. adapter.Deltas.SelectMany(d => d.Tensors), .. adapter.Replacements.Select(r => r.Values)];
         List<AdapterIssue> issues = [.. adapter.Issues, .. ZeroFactor.Find(adapter.Deltas)];
@@ -49,6 +50,7 @@ internal static class Inspector
             ranks[lora.Rank] = ranks.GetValueOrDefault(lora.Rank) + 1;
         }
 
+        ModuleSpectrum?[]? spectra = options.Spectrum ? Spectra(adapter.Deltas) : null;
         string stored = AdapterLocation.Find(path).TensorFile;
         return new AdapterInspection
         {
@@ -62,16 +64,15 @@ internal static class Inspector
             DType = CommonType.Of(tensors),
             ParameterCount = tensors.Sum(t => t.Shape.ElementCount),
             Ranks = ranks,
-            Modules = [.. adapter.Deltas.Select(InspectedModule.Of)],
+            Modules = [.. adapter.Deltas.Select((d, i) => InspectedModule.Of(d) with { Spectrum = spectra?[i] })],
             Extras = [.. adapter.Replacements.Select(r => new InspectedTensor(r.Target.Path, r.Reason, r.Values.DType.FileName(), r.Values.Shape))],
             Metadata = adapter.Metadata,
-            Hashes = options.Hashes ? Hash(stored, cancellation) : null,
+            Hashes = options.Hashes ? Hash(stored) : null,
             Issues = issues,
         };
     }
 
-    private static AdapterInspection OfUnread(
-        string path, string file, UnsupportedException unread, InspectOptions options, CancellationToken cancellation)
+    private AdapterInspection OfUnread(string path, string file, UnsupportedException unread)
     {
         using SafetensorsFile opened = SafetensorsFile.Open(file);
         List<StoredTensor> tensors = [.. opened.Tensors.Select(t => new StoredTensor(opened, t))];
@@ -86,7 +87,7 @@ internal static class Inspector
         };
     }
 
-    private static AdapterInspection OfCheckpoint(string path, PathKind kind, InspectOptions options, CancellationToken cancellation)
+    private AdapterInspection OfCheckpoint(string path, PathKind kind)
     {
         using Checkpoint checkpoint = Checkpoint.Open(path);
         if (options.Hashes && checkpoint.Shards.Count != 1)
@@ -122,7 +123,13 @@ internal static class Inspector
         Extras = [.. tensors.Select(t => new InspectedTensor(t.Name, "tensor", t.DType.FileName(), t.Shape))],
     };
 
-    private static FileHashes Hash(string file, CancellationToken cancellation)
+    private ModuleSpectrum?[] Spectra(IReadOnlyList<AdapterDelta> deltas)
+    {
+        using SimdCompute? managed = compute is null ? new() : null;
+        return ModuleSpectrum.Of(deltas, compute ?? managed!, options.Threads, progress, cancellation);
+    }
+
+    private FileHashes Hash(string file)
     {
         using SafetensorsFile opened = SafetensorsFile.Open(file);
         return HashedFile.Of(opened, cancellation);

@@ -42,6 +42,9 @@ internal sealed class TensorEdit(string name, TensorValue? @base, DType baseType
     /// <summary>Whether nothing happens to the tensor.</summary>
     public bool IsEmpty => Whole is null && Rows.Count == 0 && _deltas.Count == 0;
 
+    /// <summary>Whether values from several places make up the tensor before updates are added.</summary>
+    public bool IsComposed => Rows.Count > 0 || Whole is { Weight: not 1 };
+
     public void Replace(WeightedReplacement replacement, string word)
     {
         Whole = replacement;

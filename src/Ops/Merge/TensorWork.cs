@@ -20,7 +20,7 @@ internal sealed class TensorWork
         File = file;
         Base = tensor.Source;
         Edit = tensor.Edit;
-        IsComposed = Edit is { } edit && (edit.Rows.Count > 0 || edit.Whole is { Weight: not 1 });
+        IsComposed = Edit?.IsComposed == true;
         InDoubles = IsComposed || Target.DType == DType.F64 || Straight.DType == DType.F64;
         // Without updates rows have no meaning: one element is as good as a row.
         (Rows, long columns) = Edit is { Deltas.Count: > 0 } || IsComposed ? Target.Shape.AsMatrix() : (Target.Shape.ElementCount, 1);

@@ -9,26 +9,52 @@ using LoraKit.Ops.Inspect;
 namespace LoraKit.Ops.Verify;
 
 /// <summary>Fills a <see cref="Verification"/>.</summary>
-internal sealed class Verifier(string path, int threads, IProgress<OpProgress>? progress, CancellationToken cancellation)
+internal sealed class Verifier(VerifyOptions options, IProgress<OpProgress>? progress, CancellationToken cancellation)
 {
+    private readonly string _path = options.Path;
     private readonly List<VerifyFinding> _findings = [];
     private readonly List<string> _warnings = [];
     private long _checked;
 
     public Verification Run()
     {
+        if ((options.Base is null) != (options.Adapters.Count == 0))
+        {
+            throw new InvalidOptionException("a base and the adapters that were merged into it belong together; expected both or neither");
+        }
+
+        foreach (AdapterInput input in options.Adapters)
+        {
+            if (!double.IsFinite(input.Weight)) throw new InvalidOptionException($"the weight of {input.Path} is {input.Weight}; expected a finite number");
+        }
+
+        PathKind kind = PathKind.Checkpoint;
+        bool broken = false;
         try
         {
-            if (PathKinds.Of(path) == PathKind.Adapter) CheckAdapter();
+            kind = PathKinds.Of(_path);
+            if (kind == PathKind.Adapter) CheckAdapter();
             else CheckCheckpoint();
         }
-        catch (LoraKitException broken) when (broken is InvalidFileException or InvalidAdapterException)
+        catch (LoraKitException problem) when (problem is InvalidFileException or InvalidAdapterException)
         {
-            Add(broken);
+            broken = true;
+            Add(problem);
             CheckFilesOneByOne();
         }
 
-        return new Verification(path, _findings, _warnings, _checked);
+        if (options.Manifest is { } manifest) _findings.AddRange(Manifest.Check(manifest, _path, progress, cancellation));
+        Verification result = new() { Path = _path, Findings = _findings, Warnings = _warnings, CheckedElements = _checked };
+        if (options.Base is null || broken) return result;
+        if (kind == PathKind.Adapter) throw new InvalidOptionException($"{_path} is an adapter; expected a model that adapters were merged into");
+        MergeCheckResult merge = new MergeCheck(options, progress, cancellation).Run();
+        return result with
+        {
+            Findings = [.. _findings, .. merge.Findings],
+            CheckedElements = merge.CheckedElements,
+            MaxUlp = merge.MaxUlp,
+            WrongElements = merge.WrongElements,
+        };
     }
 
     private void CheckAdapter()
@@ -36,12 +62,12 @@ internal sealed class Verifier(string path, int threads, IProgress<OpProgress>? 
         Adapter adapter;
         try
         {
-            adapter = AdapterLayouts.Open(path);
+            adapter = AdapterLayouts.Open(_path);
         }
         catch (UnsupportedException unread)
         {
             // What its tensors mean is not known; that their file is whole can be checked all the same.
-            using SafetensorsFile file = SafetensorsFile.Open(AdapterLocation.Find(path).TensorFile);
+            using SafetensorsFile file = SafetensorsFile.Open(AdapterLocation.Find(_path).TensorFile);
             _warnings.Add(unread.Message);
             Scan([.. file.Tensors.Select(t => new StoredTensor(file, t))]);
             return;
@@ -55,13 +81,13 @@ internal sealed class Verifier(string path, int threads, IProgress<OpProgress>? 
 
     private void CheckCheckpoint()
     {
-        using Checkpoint checkpoint = Checkpoint.Open(path);
+        using Checkpoint checkpoint = Checkpoint.Open(_path);
         Scan([.. checkpoint.Shards.SelectMany(s => s.File.Tensors.Select(t => new StoredTensor(s.File, t)))]);
     }
 
     private void Scan(IReadOnlyList<TensorValue> tensors)
     {
-        (IReadOnlyList<NonFiniteTensor> found, _checked) = NonFiniteScan.Run(tensors, threads, progress, cancellation);
+        (IReadOnlyList<NonFiniteTensor> found, _checked) = NonFiniteScan.Run(tensors, options.Threads, progress, cancellation);
         foreach (NonFiniteTensor one in found)
         {
             _findings.Add(new VerifyFinding(
@@ -74,8 +100,8 @@ internal sealed class Verifier(string path, int threads, IProgress<OpProgress>? 
     // What is broken first hides the rest: every tensor file of the folder is opened by itself, and each failure is a finding.
     private void CheckFilesOneByOne()
     {
-        if (!Directory.Exists(path)) return;
-        foreach (string file in Directory.EnumerateFiles(path, "*.safetensors").Order(StringComparer.Ordinal))
+        if (!Directory.Exists(_path)) return;
+        foreach (string file in Directory.EnumerateFiles(_path, "*.safetensors").Order(StringComparer.Ordinal))
         {
             cancellation.ThrowIfCancellationRequested();
             try

@@ -1,9 +1,11 @@
 using System.CommandLine;
+using System.Globalization;
 using LoraKit.Formats.Adapters;
 using LoraKit.Ops.Inspect;
 using LoraKit.Tool.Options;
 using LoraKit.Tool.Render;
 using LoraKit.Tool.Render.Json;
+using LoraKit.Tool.Render.Progress;
 
 namespace LoraKit.Tool.Commands;
 
@@ -17,22 +19,39 @@ internal static class InspectCommand
         Argument<string> path = PathArgument.Create("An adapter or checkpoint, folder or file, or a model id in the Hugging Face cache");
         Option<bool> hash = new("--hash") { Description = "Read the whole file for sha256, xxh128, sshs_model_hash and sshs_legacy_hash" };
         Option<bool> strict = new("--strict") { Description = "Exit with 1 if there is any issue" };
-        Option<int> threads = ThreadsOption.Create();
-        Command command = new(Name, "Show what an adapter or checkpoint is made of") { path, hash, strict, threads };
+        Option<bool> spectrum = new("--spectrum") { Description = "Decompose every update: its norm, singular values, and the ranks that hold 90, 95 and 99 % of its energy" };
+        Command command = new(Name, "Show what an adapter or checkpoint is made of") { path, hash, strict, spectrum };
+        ComputeOptions compute = new(command);
         OutputOptions output = new(command);
-        command.SetAction(parsed => Run(
-            environment, output.Read(parsed), parsed.GetRequiredValue(path), parsed.GetValue(strict),
-            new InspectOptions { Hashes = parsed.GetValue(hash), Threads = parsed.GetValue(threads) }));
+        command.SetAction(parsed =>
+        {
+            ComputeSettings computing = compute.Read(parsed);
+            InspectOptions options = new() { Hashes = parsed.GetValue(hash), Spectrum = parsed.GetValue(spectrum), Threads = computing.Threads };
+            return Run(environment, output.Read(parsed), parsed.GetRequiredValue(path), parsed.GetValue(strict), options, computing);
+        });
         return command;
     }
 
-    private static int Run(ToolEnvironment environment, OutputSettings output, string path, bool strict, InspectOptions options)
+    private static int Run(ToolEnvironment environment, OutputSettings output, string path, bool strict, InspectOptions options, ComputeSettings computing)
     {
         using Interruption interruption = environment.Interruptible();
-        AdapterInspection inspection = AdapterInspection.Open(PathArgument.Resolve(path, environment), options, interruption.Token);
+        string resolved = PathArgument.Resolve(path, environment);
+        AdapterInspection inspection;
+        if (options.Spectrum)
+        {
+            using ComputeHost host = ComputeHost.Build(computing);
+            inspection = ProgressDisplay.Run(environment, output, "decomposing", progress =>
+                AdapterInspection.Open(resolved, options, host.Compute, progress, interruption.Token));
+        }
+        else
+        {
+            inspection = AdapterInspection.Open(resolved, options, cancellation: interruption.Token);
+        }
+
         int code = strict && inspection.Issues.Count > 0 ? ExitCode.Finding : ExitCode.Done;
         if (output.Json) JsonOutput.Write(environment.Output, Document(path, inspection, code));
         else InspectText.Write(environment.Output, inspection with { Path = path }, output.Verbose);
+        if (!output.Json && options.Spectrum) SpectrumText.Write(environment.Output, inspection, output.Verbose);
         return code;
     }
 
@@ -54,7 +73,13 @@ internal static class InspectCommand
         Modules =
         [
             .. inspection.Modules.Select(m => new ModuleBody(
-                m.Name, m.Kind, m.OutFeatures, m.InFeatures, m.Shape.Sizes, m.Rank, JsonOutput.Finite(m.Alpha), JsonOutput.Finite(m.Scale), m.DType, m.Dora)),
+                m.Name, m.Kind, m.OutFeatures, m.InFeatures, m.Shape.Sizes, m.Rank, JsonOutput.Finite(m.Alpha), JsonOutput.Finite(m.Scale), m.DType, m.Dora)
+            {
+                Norm = JsonOutput.Finite(m.Spectrum?.Norm),
+                Spectrum = m.Spectrum?.SingularValues,
+                EnergyRank = m.Spectrum is { } spectrum ? SpectrumText.Parts.ToDictionary(p => p.ToString(CultureInfo.InvariantCulture), spectrum.EnergyRank) : null,
+                StableRank = m.Spectrum?.StableRank,
+            }),
         ],
         Extras = [.. inspection.Extras.Select(e => new TensorBody(e.Name, e.Kind, e.DType, e.Shape.Sizes))],
         Metadata = inspection.Metadata,

@@ -2,6 +2,7 @@ using System.CommandLine;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops;
 using LoraKit.Ops.Merge;
+using LoraKit.Ops.Verify;
 using LoraKit.Tool.Options;
 using LoraKit.Tool.Render;
 using LoraKit.Tool.Render.Json;
@@ -35,9 +36,10 @@ internal static class MergeCommand
         Option<OrKeep<long>?> shardSize = SizeOption.CreateOrKeep(
             "--max-shard-size", "keep, or the size of tensors in one output file, such as 5GB (default: keep the base's files)");
         Option<bool> allowUnmatched = new("--allow-unmatched") { Description = "Merge what matches and warn of the rest, instead of stopping" };
+        Option<bool> verify = new("--verify") { Description = "Afterwards read the output back and check it against base + adapters; exit with 1 if it is not" };
         Command command = new(Name, "Merge adapters into a base model: W + Σ weight · scale · B · A, rounded once")
         {
-            basePath, adapters, output, dtype, shardSize, allowUnmatched,
+            basePath, adapters, output, dtype, shardSize, allowUnmatched, verify,
         };
         WriteOptions write = new(command);
         ComputeOptions compute = new(command);
@@ -59,12 +61,12 @@ internal static class MergeCommand
                 MemoryBytes = computing.MemoryBytes,
                 Threads = computing.Threads,
             };
-            return Run(environment, speech.Read(parsed), options, computing, writing.DryRun);
+            return Run(environment, speech.Read(parsed), options, computing, writing.DryRun, parsed.GetValue(verify));
         });
         return command;
     }
 
-    private static int Run(ToolEnvironment environment, OutputSettings output, MergeOptions options, ComputeSettings computing, bool dryRun)
+    private static int Run(ToolEnvironment environment, OutputSettings output, MergeOptions options, ComputeSettings computing, bool dryRun, bool verify)
     {
         using Interruption interruption = environment.Interruptible();
         using MergePlan plan = MergePlan.Create(options);
@@ -80,9 +82,17 @@ internal static class MergeCommand
         using ComputeHost host = ComputeHost.Build(computing);
         MergeReport report = ProgressDisplay.Run(environment, output, "merging", progress =>
             plan.Run(host.Compute, progress, interruption.Token));
-        if (output.Json) JsonOutput.Write(environment.Output, MergeDocuments.OfReport(plan, report, warnings));
+        Verification? verified = verify ? Verify(environment, output, options, interruption.Token) : null;
+        if (output.Json) JsonOutput.Write(environment.Output, MergeDocuments.OfReport(plan, report, verified, warnings));
         else MergeText.WriteReport(environment.Output, report);
-        return ExitCode.Done;
+        if (!output.Json && verified is not null) VerifyText.Write(environment.Output, report.Output, verified);
+        return verified?.Valid == false ? ExitCode.Finding : ExitCode.Done;
+    }
+
+    private static Verification Verify(ToolEnvironment environment, OutputSettings output, MergeOptions merge, CancellationToken cancellation)
+    {
+        VerifyOptions options = new(merge.Output) { Base = merge.Base, Adapters = merge.Adapters, AllowUnmatched = merge.AllowUnmatched, Threads = merge.Threads };
+        return ProgressDisplay.Run(environment, output, "verifying", progress => Verification.Run(options, progress, cancellation));
     }
 
     private static DType? ReadType(string text, out string? error)

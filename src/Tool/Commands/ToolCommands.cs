@@ -18,6 +18,7 @@ internal static class ToolCommands
             MergeCommand.Create(environment),
             ExtractCommand.Create(environment),
             InspectCommand.Create(environment),
+            DiffCommand.Create(environment),
             VerifyCommand.Create(environment),
             DoctorCommand.Create(environment),
         };

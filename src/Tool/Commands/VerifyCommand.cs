@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LoraKit.Ops;
 using LoraKit.Ops.Verify;
 using LoraKit.Tool.Options;
 using LoraKit.Tool.Render;
@@ -7,7 +8,7 @@ using LoraKit.Tool.Render.Progress;
 
 namespace LoraKit.Tool.Commands;
 
-/// <summary><c>verify PATH</c>: whether files are whole and valid.</summary>
+/// <summary><c>verify PATH</c>: whether files are whole and valid, and a model is what it should be.</summary>
 internal static class VerifyCommand
 {
     private const string Name = "verify";
@@ -15,35 +16,41 @@ internal static class VerifyCommand
     public static Command Create(ToolEnvironment environment)
     {
         Argument<string> path = PathArgument.Create("An adapter or checkpoint, folder or file, or a model id in the Hugging Face cache");
+        Option<string?> @base = new("--base") { Description = "Also check that PATH is this base with the adapters of --adapter merged in", HelpName = "PATH" };
+        Option<AdapterInput[]> adapters = AdapterOption.Create("The adapters that were merged, with @WEIGHT where it was not 1", required: false);
+        Option<bool> allowUnmatched = new("--allow-unmatched") { Description = "The merge left out adapter modules without a place in the base" };
+        Option<string?> manifest = new("--manifest") { Description = "Also check files against their SHA-256 in this file, as sha256sum writes it", HelpName = "FILE" };
         Option<int> threads = ThreadsOption.Create();
-        Command command = new(Name, "Check that files are whole and valid and that no value is NaN or infinite") { path, threads };
+        Command command = new(Name, "Check that files are whole and valid, that no value is NaN or infinite, and that a model is base + adapters")
+        {
+            path, @base, adapters, allowUnmatched, manifest, threads,
+        };
         OutputOptions output = new(command);
-        command.SetAction(parsed => Run(environment, output.Read(parsed), parsed.GetRequiredValue(path), parsed.GetValue(threads)));
+        command.SetAction(parsed =>
+        {
+            string named = parsed.GetRequiredValue(path);
+            VerifyOptions options = new(PathArgument.Resolve(named, environment))
+            {
+                Base = parsed.GetValue(@base) is { } basePath ? PathArgument.Resolve(basePath, environment) : null,
+                Adapters = AdapterOption.Resolve(parsed.GetValue(adapters) ?? [], environment),
+                AllowUnmatched = parsed.GetValue(allowUnmatched),
+                Manifest = parsed.GetValue(manifest),
+                Threads = parsed.GetValue(threads),
+            };
+            return Run(environment, output.Read(parsed), named, options);
+        });
         return command;
     }
 
-    private static int Run(ToolEnvironment environment, OutputSettings output, string path, int threads)
+    private static int Run(ToolEnvironment environment, OutputSettings output, string path, VerifyOptions options)
     {
         using Interruption interruption = environment.Interruptible();
-        Verification result = ProgressDisplay.Run(environment, output, "verifying", progress =>
-            Verification.Run(PathArgument.Resolve(path, environment), threads, progress, interruption.Token));
+        Verification result = ProgressDisplay.Run(environment, output, "verifying", progress => Verification.Run(options, progress, interruption.Token));
         int code = result.Valid ? ExitCode.Done : ExitCode.Finding;
         if (!output.Quiet) Warnings.Write(environment.Messages, result.Warnings);
         if (output.Json) JsonOutput.Write(environment.Output, Document(path, result, code));
-        else WriteText(environment.Output, path, result);
+        else VerifyText.Write(environment.Output, path, result);
         return code;
-    }
-
-    private static void WriteText(TextWriter output, string path, Verification result)
-    {
-        foreach (VerifyFinding finding in result.Findings)
-        {
-            output.WriteLine(TerminalText.Escape($"{finding.Code}: {finding.Message}"));
-        }
-
-        output.WriteLine(TerminalText.Escape(result.Valid
-            ? $"'{path}' is valid; {Words.Count(result.CheckedElements, "value")} checked"
-            : $"'{path}' is not valid: {Words.Count(result.Findings.Count, "finding")}"));
     }
 
     private static VerifyDocument Document(string path, Verification result, int code) => new()
@@ -52,7 +59,9 @@ internal static class VerifyCommand
         Ok = code == ExitCode.Done,
         Path = path,
         Valid = result.Valid,
-        Findings = [.. result.Findings.Select(f => new FindingBody(f.Code, f.Message, f.File, f.Tensor))],
+        Findings = FindingBody.Of(result),
+        MaxUlp = result.MaxUlp,
+        WrongElements = result.WrongElements,
         CheckedElements = result.CheckedElements,
         Warnings = result.Warnings,
     };

@@ -139,7 +139,8 @@ public sealed class PeftWriteTests
             [
                 q, q, embedding, square, other, new DenseDelta(new(new("m.k"), "bias"), vector, 1), new DenseDelta(new(new("m.q"), "weight"), vector, 1),
                 new DenseDelta(new(new("wte"), "bias"), vector, 1), new LowRankDelta(new(new("e"), "gate_up_proj"), Values(2, 3), Values(4, 2), 1, 2),
-                new LowRankDelta(new(new(""), "weight"), Values(2, 3), Values(4, 2), 1, 2), Update("big", 2, 1.7e308),
+                new LowRankDelta(new(new(""), "weight"), Values(2, 3), Values(4, 2), 1, 2), Update("big", 2, 1.7e308), Update("a._orig_mod.q", 2, 1),
+                Update("a.base_layer", 2, 1), Update(new string('x', 2000), 2, 1),
             ],
             Replacements =
             [
@@ -148,10 +149,11 @@ public sealed class PeftWriteTests
                 new Replacement(new(new("n"), "weight"), vector, null, "x"), new Replacement(new(new("n"), "weight"), vector, null, "x"),
             ],
         };
+        Assert.Equal(3, AdapterLayouts.Named("peft").Limits(adapter).Count(reason => reason.Contains("keys cannot carry")));
         using TempFolder folder = new();
         string message = Assert.Throws<UnsupportedException>(() => AdapterLayouts.Save(adapter, folder["out"], new())).Message;
         foreach (string part in (string[])
-            ["'m.q.weight' has 3 updates", "fan_in_fan_out", "'m.k.bias'", "'wte.bias'", "'e.gate_up_proj'", "'weight' belongs", "'big.weight'", "'scale'", "replaced in full and its module updated", "rows of 'h.bias'", "'n.weight' is replaced 2 times"])
+            ["'m.q.weight' has 3 updates", "fan_in_fan_out", "'m.k.bias'", "'wte.bias'", "'e.gate_up_proj'", "'weight' belongs", "'big.weight'", "'a._orig_mod.q.weight' has a name", "'a.base_layer.weight' has a name", "'scale'", "replaced in full and its module updated", "rows of 'h.bias'", "'n.weight' is replaced 2 times"])
         {
             Assert.Contains(part, message);
         }

@@ -12,8 +12,8 @@ public sealed class VerificationTests
     {
         foreach (string folder in Directory.EnumerateDirectories(Paths.Fixture("peft")))
         {
-            Assert.Empty(Verification.Run(Path.Combine(folder, "adapter")).Findings);
-            Assert.Empty(Verification.Run(Path.Combine(folder, "base")).Findings);
+            Assert.Empty(Verification.Run(new(Path.Combine(folder, "adapter"))).Findings);
+            Assert.Empty(Verification.Run(new(Path.Combine(folder, "base"))).Findings);
         }
     }
 
@@ -36,7 +36,7 @@ public sealed class VerificationTests
             ["fine"] = ([2], [1, 2]),
             ["last"] = ([1], [float.NaN]),
         });
-        Verification result = Verification.Run(file, threads);
+        Verification result = Verification.Run(new(file) { Threads = threads });
         Assert.Equal(["big", "last"], result.Findings.Select(f => f.Tensor));
         Assert.All(result.Findings, f => Assert.Equal(("non_finite", file), (f.Code, f.File)));
         Assert.Contains("3 of its values, the first at element 262143", result.Findings[0].Message);
@@ -47,7 +47,7 @@ public sealed class VerificationTests
     public void ReportsBytes()
     {
         List<OpProgress> reports = [];
-        Verification.Run(Paths.Fixture("peft", "lora-linear-f32", "base"), threads: 1, new Collected(reports));
+        Verification.Run(new(Paths.Fixture("peft", "lora-linear-f32", "base")) { Threads = 1 }, new Collected(reports));
         Assert.Equal(18_888 * 4, reports[^1].BytesDone);
         Assert.All(reports, r => Assert.Equal(18_888 * 4, r.BytesTotal));
     }
@@ -63,10 +63,10 @@ public sealed class VerificationTests
 
         File.WriteAllText(folder["model.safetensors.index.json"],
             """{"metadata": {}, "weight_map": {"a": "a.safetensors", "b": "b.safetensors", "c": "c.safetensors"}}""");
-        Assert.True(Verification.Run(folder.Path).Valid);
+        Assert.True(Verification.Run(new(folder.Path)).Valid);
         Shorten(folder["a.safetensors"]);
         Shorten(folder["c.safetensors"]);
-        Verification result = Verification.Run(folder.Path);
+        Verification result = Verification.Run(new(folder.Path));
         Assert.Equal([folder["a.safetensors"], folder["c.safetensors"]], result.Findings.Select(f => f.File).Distinct().Order());
     }
 
@@ -76,7 +76,7 @@ public sealed class VerificationTests
         using TempFolder folder = new();
         WrittenFile.Create(folder["a.safetensors"], new Dictionary<string, (long[], float[])> { ["a"] = ([1], [1]) });
         File.WriteAllText(folder["model.safetensors.index.json"], """{"metadata": {}, "weight_map": {"a": "a.safetensors", "b": "gone.safetensors"}}""");
-        VerifyFinding finding = Assert.Single(Verification.Run(folder.Path).Findings);
+        VerifyFinding finding = Assert.Single(Verification.Run(new(folder.Path)).Findings);
         Assert.Contains("gone.safetensors", finding.Message);
     }
 
@@ -89,11 +89,11 @@ public sealed class VerificationTests
         {
             ["base_model.model.one.lora_A.weight"] = ([2, 4], [1, 2, 3, 4, 5, 6, 7, 8]),
         });
-        Assert.Equal("invalid_adapter", Verification.Run(adapter).Findings[0].Code);
+        Assert.Equal("invalid_adapter", Verification.Run(new(adapter)).Findings[0].Code);
     }
 
     [Fact]
-    public void NothingThereIsNoFinding() => Assert.Throws<InputNotFoundException>(() => Verification.Run("/no/such/path"));
+    public void NothingThereIsNoFinding() => Assert.Throws<InputNotFoundException>(() => Verification.Run(new("/no/such/path")));
 
     [Fact]
     public void StopsWhenAsked()
@@ -101,7 +101,7 @@ public sealed class VerificationTests
         using CancellationTokenSource stop = new();
         stop.Cancel();
         Assert.Throws<OperationCanceledException>(() =>
-            Verification.Run(Paths.Fixture("peft", "lora-linear-f32", "base"), cancellation: stop.Token));
+            Verification.Run(new(Paths.Fixture("peft", "lora-linear-f32", "base")), cancellation: stop.Token));
     }
 
     private static void Shorten(string file)

@@ -62,6 +62,24 @@ public sealed class InspectCommandTests
     }
 
     [Fact]
+    public void SpectraComeWhenAskedFor()
+    {
+        using TempFolder folder = new();
+        // ΔW = 2 · 1·(6, 8, 10, 12): one direction of length 2·√3·√344.
+        string adapter = TensorFile.WriteAdapter(folder["a"]);
+        JsonElement module = ToolRun.Of("inspect", adapter, "--spectrum", "--json", "--quiet").Json.GetProperty("modules")[0];
+        Assert.Equal(["norm", "spectrum", "energyRank", "stableRank"], Names(module).Skip(10));
+        double norm = 2 * Math.Sqrt(3 * 344);
+        Assert.Equal(norm, module.GetProperty("norm").GetDouble(), 1e-10);
+        Assert.Equal(2, module.GetProperty("spectrum").GetArrayLength());
+        Assert.Equal(norm, module.GetProperty("spectrum")[0].GetDouble(), 1e-10);
+        Assert.Equal("""{"0.9":1,"0.95":1,"0.99":1}""", module.GetProperty("energyRank").GetRawText());
+        Assert.Equal(1, module.GetProperty("stableRank").GetDouble(), 1e-10);
+        Assert.Contains("stable rank", ToolRun.Of("inspect", adapter, "--spectrum", "--quiet").Output);
+        Assert.DoesNotContain("norm", Names(ToolRun.Of("inspect", adapter, "--json").Json.GetProperty("modules")[0]));
+    }
+
+    [Fact]
     public void StrictIsAFinding()
     {
         using TempFolder folder = new();

@@ -134,4 +134,19 @@ public sealed class MergeCommandTests
         Assert.Equal(0, run.Code);
         Assert.Equal([1, -1], run.Json.GetProperty("adapters").EnumerateArray().Select(a => a.GetProperty("weight").GetDouble()));
     }
+
+    [Fact]
+    public void TheOutputIsVerifiedWhereThatIsAskedFor()
+    {
+        using TempFolder folder = new();
+        string adapter = TensorFile.WriteAdapter(folder["a"]);
+        string @base = TensorFile.WriteBase(folder["b", "model.safetensors"]);
+        string[] line = ["merge", "--base", @base, "--adapter", $"{adapter}@0.5", "--verify"];
+        ToolRun run = ToolRun.Of([.. line, "--out", folder["out.safetensors"], .. Common]);
+        Assert.Equal(0, run.Code);
+        JsonElement verified = run.Json.GetProperty("verified");
+        Assert.Equal(["valid", "findings", "maxUlp", "wrongElements", "checkedElements"], verified.EnumerateObject().Select(p => p.Name));
+        Assert.Equal((true, 16), (verified.GetProperty("valid").GetBoolean(), verified.GetProperty("checkedElements").GetInt32()));
+        Assert.Contains("is valid", ToolRun.Of([.. line, "--out", folder["other.safetensors"], "--quiet"]).Output);
+    }
 }

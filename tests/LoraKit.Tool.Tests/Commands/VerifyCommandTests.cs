@@ -65,4 +65,34 @@ public sealed class VerifyCommandTests
         Assert.Equal("interrupted", run.Json.GetProperty("error").GetProperty("code").GetString());
         Assert.Single(run.Lines);
     }
+
+    [Fact]
+    public void AMergeIsCheckedAgainstItsBase()
+    {
+        using TempFolder folder = new();
+        string adapter = TensorFile.WriteAdapter(folder["a"]), @base = TensorFile.WriteBase(folder["b", "model.safetensors"]);
+        Assert.Equal(0, ToolRun.Of("merge", "--base", @base, "--adapter", $"{adapter}@0.5", "--out", folder["m.safetensors"], "--quiet", "--no-fsync").Code);
+        ToolRun run = ToolRun.Of("verify", folder["m.safetensors"], "--base", @base, "--adapter", $"{adapter}@0.5", "--json", "--quiet");
+        Assert.Equal(0, run.Code);
+        Assert.Equal(
+            ["command", "version", "ok", "path", "valid", "findings", "maxUlp", "wrongElements", "checkedElements", "warnings", "error"],
+            run.Json.EnumerateObject().Select(p => p.Name));
+        Assert.Equal((0, 0, 16), (run.Json.GetProperty("maxUlp").GetInt32(), run.Json.GetProperty("wrongElements").GetInt32(), run.Json.GetProperty("checkedElements").GetInt32()));
+        ToolRun other = ToolRun.Of("verify", folder["m.safetensors"], "--base", @base, "--adapter", adapter, "--json");
+        Assert.Equal(1, other.Code);
+        Assert.Equal("not_the_merge", other.Json.GetProperty("findings")[0].GetProperty("code").GetString());
+        Assert.Contains("not_the_merge", ToolRun.Of("verify", folder["m.safetensors"], "--base", @base, "--adapter", adapter).Output);
+        Assert.Equal(2, ToolRun.Of("verify", folder["m.safetensors"], "--base", @base).Code);
+    }
+
+    [Fact]
+    public void AManifestIsChecked()
+    {
+        using TempFolder folder = new();
+        string @base = TensorFile.WriteBase(folder["b", "model.safetensors"]);
+        File.WriteAllText(folder["SUMS"], $"{new string('0', 64)}  model.safetensors\n");
+        ToolRun run = ToolRun.Of("verify", folder["b"], "--manifest", folder["SUMS"], "--json");
+        Assert.Equal(1, run.Code);
+        Assert.Equal(("hash_mismatch", @base), (run.Json.GetProperty("findings")[0].GetProperty("code").GetString(), run.Json.GetProperty("findings")[0].GetProperty("file").GetString()));
+    }
 }

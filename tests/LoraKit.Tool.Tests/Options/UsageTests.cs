@@ -24,7 +24,7 @@ public sealed class UsageTests
         { "--undo file", "--undo" },
         { "--resume", "--resume" },
         { "--semantics peft", "--semantics" },
-        { "--verify", "--verify" },
+        { "--part 1/2", "--part" },
         { "surplus", "surplus" },
     };
 
@@ -45,8 +45,9 @@ public sealed class UsageTests
     [InlineData("frobnicate")]
     [InlineData("inspect")]
     [InlineData("inspect a b")]
-    [InlineData("inspect a --spectrum")]
-    [InlineData("verify a --base b")]
+    [InlineData("inspect a --plot b")]
+    [InlineData("verify a --fix")]
+    [InlineData("diff a")]
     [InlineData("merge --base b")]
     [InlineData("doctor now")]
     [InlineData("--unknown")]

@@ -14,6 +14,9 @@ namespace LoraKit.Formats.Layouts.Peft;
 internal sealed record PeftKey(
     TensorInfo Tensor, PeftRole Role, ModuleName Module, string Parameter, string? AdapterName, bool HasPrefix, string? Note = null)
 {
+    /// <summary>What every name begins with as PEFT writes it.</summary>
+    public const string Prefix = "base_model.model.";
+
     private const string BaseLayer = "base_layer";
     private const string SavedModules = "modules_to_save";
     private const string OriginalModule = "original_module";

@@ -6,8 +6,8 @@ namespace LoraKit.Formats.Layouts.Peft;
 /// <summary>All names of a file, taken apart and consistent: one adapter, no kind that is not read.</summary>
 internal static class PeftKeys
 {
-    // Names are taken apart at every dot; nothing real comes near this.
-    private const int LongestName = 1000;
+    /// <summary>Names are taken apart at every dot; nothing real comes near this.</summary>
+    public const int LongestName = 1000;
 
     /// <exception cref="InvalidAdapterException">A name is absurdly long, or the names carry two adapters' names.</exception>
     /// <exception cref="UnsupportedException">A tensor belongs to a method that is not read.</exception>

@@ -6,8 +6,6 @@ namespace LoraKit.Formats.Layouts.Peft;
 /// <summary>Hugging Face PEFT: adapter_config.json and a file of tensors. See spec/layouts/peft.md.</summary>
 internal sealed class PeftLayout : IAdapterLayout
 {
-    private const string Prefix = "base_model.model.";
-
     /// <inheritdoc/>
     public string Name => "peft";
 
@@ -18,7 +16,7 @@ internal sealed class PeftLayout : IAdapterLayout
         bool factors = false;
         foreach (string name in source.Tensors.Tensors.Select(tensor => tensor.Name))
         {
-            prefixed |= name.Contains(Prefix, StringComparison.Ordinal);
+            prefixed |= name.Contains(PeftKey.Prefix, StringComparison.Ordinal);
             factors |= name.Contains(".lora_A.", StringComparison.Ordinal) || name.Contains(".lora_B.", StringComparison.Ordinal)
                 || name.Contains(".lora_embedding_", StringComparison.Ordinal);
         }

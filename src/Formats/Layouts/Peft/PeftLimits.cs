@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -32,6 +33,7 @@ internal static class PeftLimits
             LowRankDelta or DenseDelta when delta.Target.Module.Path.Length == 0 => $"{target} belongs to no module",
             LowRankDelta { Target.Parameter: not "weight" } => $"{target} is no module's weight",
             LowRankDelta { IsEmbedding: true } embedding when embedding.Down.Shape.Rank != 2 || embedding.Up.Shape.Rank != 2 => $"{target} is an embedding with a kernel",
+            LowRankDelta when !IsReadBack(delta.Target.Module) => $"{target} has a name that PEFT's keys cannot carry",
             LowRankDelta lora when !double.IsFinite(lora.Scale * lora.Rank) => $"{target} has an alpha beyond double precision",
             LowRankDelta => null,
             DenseDelta bias when bias.Target.Parameter != "bias" || !modules.TryGetValue(bias.Target.Module, out LowRankDelta? module) || module.IsEmbedding =>
@@ -41,5 +43,13 @@ internal static class PeftLimits
             DenseDelta => null,
             _ => $"{target} has an update of kind {delta.Kind}",
         };
+    }
+
+    /// <summary>A component of the path may be one that a key's other parts are made of.</summary>
+    private static bool IsReadBack(ModuleName module)
+    {
+        string name = $"{PeftKey.Prefix}{module}.lora_A.weight";
+        return name.Length <= PeftKeys.LongestName && PeftKey.Parse(new TensorInfo(name, DType.F32, new TensorShape(1, 1), 0, sizeof(float))) is { Role: PeftRole.LoraA } key
+            && key.Module == module;
     }
 }

@@ -11,7 +11,6 @@ namespace LoraKit.Formats.Layouts.Peft;
 /// <summary>The canonical adapter as adapter_model.safetensors and adapter_config.json. See spec/layouts/peft.md, "Writing".</summary>
 internal sealed class PeftWriter
 {
-    private const string Prefix = "base_model.model.";
     private const string TokensOnly = "TRAINABLE_TOKENS";
 
     // As json.dumps(indent=2) has it.
@@ -35,7 +34,7 @@ internal sealed class PeftWriter
     {
         PeftReplacements replacements = new(_adapter);
         SafetensorsWriter tensors = new(
-            [.. _adapter.Deltas.SelectMany(Tensors), .. replacements.Tensors(Prefix, _isTokensOnly)],
+            [.. _adapter.Deltas.SelectMany(Tensors), .. replacements.Tensors(PeftKey.Prefix, _isTokensOnly)],
             new Dictionary<string, string>(_adapter.Metadata) { ["format"] = "pt" });
         byte[] config = Config(replacements);
         return new AdapterFiles(false,
@@ -47,7 +46,7 @@ internal sealed class PeftWriter
 
     private IEnumerable<TensorToWrite> Tensors(AdapterDelta delta)
     {
-        string module = Prefix + delta.Target.Module.Path;
+        string module = PeftKey.Prefix + delta.Target.Module.Path;
         switch (delta)
         {
             case LowRankDelta { IsEmbedding: true } embedding:

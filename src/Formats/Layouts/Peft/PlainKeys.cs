@@ -30,7 +30,7 @@ internal sealed class PlainKeys
     public string Of(string module)
     {
         string folded = Folded(module);
-        bool isName = module.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.');
+        bool isName = module.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-');
         return isName && !_ends.Contains(folded) && !_twins.Contains(folded) ? module : "^" + Escaped(module);
     }
 

@@ -43,7 +43,21 @@ internal sealed record InspectDocument : CommandDocument
 /// <summary>One update of an adapter.</summary>
 internal sealed record ModuleBody(
     string Name, string Kind, long? OutFeatures, long? InFeatures, IReadOnlyList<long> Shape, long? Rank, double? Alpha, double? Scale,
-    [property: JsonPropertyName("dtype")] string DType, bool Dora);
+    [property: JsonPropertyName("dtype")] string DType, bool Dora)
+{
+    /// <summary>With <c>--spectrum</c> only, as all that follow.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Norm { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<double>? Spectrum { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, int>? EnergyRank { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? StableRank { get; init; }
+}
 
 /// <summary>A tensor that is no update.</summary>
 internal sealed record TensorBody(

@@ -12,6 +12,8 @@ internal static class JsonOutput
 
     public static void Write(TextWriter output, InspectDocument document) => Write(output, document, ToolJson.Readable.InspectDocument);
 
+    public static void Write(TextWriter output, DiffDocument document) => Write(output, document, ToolJson.Readable.DiffDocument);
+
     public static void Write(TextWriter output, VerifyDocument document) => Write(output, document, ToolJson.Readable.VerifyDocument);
 
     public static void Write(TextWriter output, MergeDocument document) => Write(output, document, ToolJson.Readable.MergeDocument);
@@ -30,6 +32,7 @@ internal static class JsonOutput
 /// <summary>The documents' shapes, known at build time: no reflection at start-up.</summary>
 [JsonSerializable(typeof(ErrorDocument))]
 [JsonSerializable(typeof(InspectDocument))]
+[JsonSerializable(typeof(DiffDocument))]
 [JsonSerializable(typeof(VerifyDocument))]
 [JsonSerializable(typeof(MergeDocument))]
 [JsonSerializable(typeof(ExtractDocument))]

@@ -31,6 +31,10 @@ internal sealed record MergeDocument : CommandDocument
 
     public required IReadOnlyList<ShardBody> Shards { get; init; }
 
+    /// <summary>What reading the output back found; with <c>--verify</c> only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public VerifiedBody? Verified { get; init; }
+
     /// <summary>Every tensor of the output; in a plan only.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<PlannedTensorBody>? Tensors { get; init; }

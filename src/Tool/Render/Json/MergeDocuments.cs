@@ -1,5 +1,6 @@
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Merge;
+using LoraKit.Ops.Verify;
 
 namespace LoraKit.Tool.Render.Json;
 
@@ -33,10 +34,10 @@ internal static class MergeDocuments
         Warnings = warnings,
     };
 
-    public static MergeDocument OfReport(MergePlan plan, MergeReport report, IReadOnlyList<string> warnings) => new()
+    public static MergeDocument OfReport(MergePlan plan, MergeReport report, Verification? verified, IReadOnlyList<string> warnings) => new()
     {
         Command = Name,
-        Ok = true,
+        Ok = verified?.Valid != false,
         Base = plan.Options.Base,
         Adapters = Adapters(plan),
         Out = report.Output,
@@ -49,6 +50,7 @@ internal static class MergeDocuments
         Seconds = Math.Round(report.Elapsed.TotalSeconds, 3),
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Shards = Shards(report.Shards),
+        Verified = verified is null ? null : VerifiedBody.Of(verified),
         Warnings = warnings,
     };
 
