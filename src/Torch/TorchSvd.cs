@@ -37,6 +37,7 @@ internal sealed class TorchSvd : ILowRankSvd
 
     public SingularVectors Take(int rank)
     {
+        ObjectDisposedException.ThrowIf(_left.IsInvalid, typeof(ILowRankSvd));
         ArgumentOutOfRangeException.ThrowIfNegative(rank);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, SingularValues.Count);
         using IDisposable scope = torch.NewDisposeScope();

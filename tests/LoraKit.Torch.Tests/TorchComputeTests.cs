@@ -198,6 +198,30 @@ public class TorchComputeTests
         }
     }
 
+    [Theory, MemberData(nameof(Devices))]
+    public void A_decomposition_outlives_the_callers_scope_and_leaves_nothing(string device)
+    {
+        using TorchCompute compute = Create(device);
+        LowRankProduct product = new(2, 3, 1, [3f, 4f], [0f, 2f, 0f]);
+        LowRankProduct damaged = new(2, 3, 1, [3f, float.NaN], [0f, 2f, 0f]);
+        compute.Decompose(product).Dispose();
+        long livingBefore = torch.Tensor.TotalCount;
+        ILowRankSvd svd;
+        using (torch.NewDisposeScope())
+        {
+            svd = compute.Decompose(product);
+            Assert.Throws<NonFiniteException>(() => compute.Decompose(damaged));
+        }
+
+        SingularVectors vectors = svd.Take(1);
+        Assert.Equal(10, svd.SingularValues[0], 1e-14);
+        double sign = Math.Sign(vectors.Left[0]);
+        Assert.Equal([0.6, 0.8], vectors.Left.Select(v => Math.Round(v * sign, 14)));
+        Assert.Equal([0, 1, 0], vectors.Right.Select(v => Math.Round(v * sign, 14)));
+        svd.Dispose();
+        Assert.Equal(livingBefore, torch.Tensor.TotalCount);
+    }
+
     [Fact]
     public void A_callers_own_dispose_scope_does_not_take_the_factors()
     {

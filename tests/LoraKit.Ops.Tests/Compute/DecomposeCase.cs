@@ -109,7 +109,8 @@ internal static class DecomposeCase
         return product;
     }
 
-    private static void AssertOrthonormal(double[] matrix, int rows, int columns)
+    /// <summary>Columns of a matrix [rows, columns] are of unit length and orthogonal.</summary>
+    public static void AssertOrthonormal(double[] matrix, int rows, int columns)
     {
         for (int i = 0; i < columns; i++)
         {

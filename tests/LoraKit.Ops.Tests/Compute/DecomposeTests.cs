@@ -9,7 +9,7 @@ public sealed class DecomposeTests
     private static readonly (int Rows, int Columns, int Rank)[] Shapes =
     [
         (37, 53, 5), (53, 37, 8), (4, 53, 9), (37, 3, 7), (5, 4, 11), (8, 8, 8), (9, 9, 9), (16, 31, 17), (1, 1, 1), (1, 9, 3), (9, 1, 3), (1, 1, 5),
-        (7, 9, 0), (300, 700, 33), (515, 256, 64), (600, 20, 70), (1030, 40, 12),
+        (7, 9, 0), (300, 700, 33), (515, 256, 64), (600, 20, 70), (1030, 40, 12), (1300, 420, 300),
     ];
 
     public static TheoryData<string> Backends => ComputeBackends.Names;
@@ -93,6 +93,22 @@ public sealed class DecomposeTests
 
             int Spread(int k, int range) => rank == 1 ? range : (2 * range * k / (rank - 1)) - range;
         }
+    }
+
+    [Theory, MemberData(nameof(Backends))]
+    public void Terms_that_cancel_leave_rounding_in_the_size_of_the_terms(string backend)
+    {
+        using ICompute compute = ComputeBackends.Create(backend);
+        LowRankProduct random = DecomposeCase.Random(300, 53, 8);
+        double[] left = [.. Enumerable.Range(0, 300 * 16).Select(i => (i % 16 < 8 ? 1 : -1) * random.LeftDouble![(i / 16 * 8) + (i % 8)])];
+        using ILowRankSvd svd = compute.Decompose(new(300, 53, 16, left, [.. random.RightDouble!, .. random.RightDouble!]));
+        double terms = 2 * Enumerable.Range(0, 8).Sum(k =>
+            Math.Sqrt(Enumerable.Range(0, 300).Sum(i => Math.Pow(random.LeftDouble![(i * 8) + k], 2)))
+            * Math.Sqrt(Enumerable.Range(0, 53).Sum(j => Math.Pow(random.RightDouble![(k * 53) + j], 2))));
+
+        Assert.All(svd.SingularValues, s => Assert.InRange(s, 0, 1e-13 * terms));
+        DecomposeCase.AssertOrthonormal(svd.Take(16).Left, 300, 16);
+        DecomposeCase.AssertOrthonormal(svd.Take(16).Right, 53, 16);
     }
 
     [Theory, MemberData(nameof(Backends))]
@@ -180,6 +196,18 @@ public sealed class DecomposeTests
         Assert.All(results, r => Assert.Equal(results[0].Values, r.Values));
         Assert.All(results, r => Assert.Equal(results[0].Vectors.Left, r.Vectors.Left));
         Assert.All(results, r => Assert.Equal(results[0].Vectors.Right, r.Vectors.Right));
+    }
+
+    [Theory, MemberData(nameof(Backends))]
+    public void What_is_disposed_gives_no_vectors(string backend)
+    {
+        using ICompute compute = ComputeBackends.Create(backend);
+        ILowRankSvd svd = compute.Decompose(DecomposeCase.Random(30, 20, 5));
+        svd.Dispose();
+        svd.Dispose();
+
+        Assert.Throws<ObjectDisposedException>(() => svd.Take(5));
+        Assert.Equal(5, svd.SingularValues.Count);
     }
 
     /// <summary>Two implementations that share nothing: values to 1e-10 of the largest, and the same best approximation at every gap.</summary>

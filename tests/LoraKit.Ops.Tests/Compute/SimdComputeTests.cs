@@ -47,6 +47,25 @@ public sealed class SimdComputeTests
 
     [Theory]
     [MemberData(nameof(Widths))]
+    public void Every_width_decomposes_to_the_bytes_of_the_scalar_one(SimdWidth width)
+    {
+        using SimdCompute scalar = new(SimdWidth.Scalar);
+        using SimdCompute compute = new(width);
+        foreach ((int rows, int columns, int rank) in ((int, int, int)[])[(37, 53, 5), (600, 301, 35), (9, 40, 17), (530, 530, 16)])
+        {
+            LowRankProduct product = DecomposeCase.Scaled(DecomposeCase.Random(rows, columns, rank), k => 25 * k, k => -26 * k);
+            using ILowRankSvd expected = scalar.Decompose(product);
+            using ILowRankSvd actual = compute.Decompose(product);
+            SingularVectors expectedVectors = expected.Take(expected.SingularValues.Count);
+            SingularVectors actualVectors = actual.Take(expected.SingularValues.Count);
+            Assert.Equal(expected.SingularValues, actual.SingularValues);
+            Assert.Equal(expectedVectors.Left, actualVectors.Left);
+            Assert.Equal(expectedVectors.Right, actualVectors.Right);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
     public void A_sum_of_one_term_is_added_exactly_and_rounded_once(SimdWidth width)
     {
         using SimdCompute compute = new(width);

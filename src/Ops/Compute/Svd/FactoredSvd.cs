@@ -54,6 +54,8 @@ internal sealed class FactoredSvd : ILowRankSvd
 
     public void Dispose()
     {
+        _left.Dispose();
+        _right.Dispose();
     }
 
     /// <summary>What is not finite in a column of a matrix is not finite in R either.</summary>

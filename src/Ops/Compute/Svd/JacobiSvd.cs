@@ -113,7 +113,7 @@ internal sealed unsafe class JacobiSvd
     /// <summary>Columns of P that belong to zeros: of the Q of those that do not, followed by zeros.</summary>
     private void Complete(int rank)
     {
-        ThinQr qr = new(TallMatrix.Of<double>(Left, _length, _count, _count, 1), _loops);
+        using ThinQr qr = new(TallMatrix.Of<double>(Left, _length, _count, _count, 1), _loops);
         double[] unit = new double[_count * (_count - rank)];
         for (int j = rank; j < _count; j++) unit[(j * (_count - rank)) + j - rank] = 1;
         double[] rest = qr.Multiply(unit, _count - rank, _count - rank);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics;
 
 namespace LoraKit.Ops.Compute.Svd;
@@ -6,7 +7,7 @@ namespace LoraKit.Ops.Compute.Svd;
 /// A matrix in blocks of rows, each block in panels of eight columns, each panel [rows of the block, 8], row-major; columns are filled up with
 /// zeros. What works on one block at a time so stays in the processor's cache.
 /// </summary>
-internal sealed class TallMatrix
+internal sealed class TallMatrix : IDisposable
 {
     /// <summary>Rows of a block, where the matrix is not wider: two panels of so many rows fit into the first-level cache.</summary>
     private const int BlockRows = 256;
@@ -15,6 +16,7 @@ internal sealed class TallMatrix
     private const int SafeExponent = 200;
 
     private readonly int _blockRows;
+    private double[]? _values;
 
     private TallMatrix(int rows, int columns)
     {
@@ -23,7 +25,7 @@ internal sealed class TallMatrix
         // The first block holds at least as many rows as there are columns.
         _blockRows = Math.Max(BlockRows, 2 * Stride);
         Blocks = Math.Max(1, rows / _blockRows);
-        Values = GC.AllocateUninitializedArray<double>(checked(rows * Stride));
+        _values = ArrayPool<double>.Shared.Rent(checked(rows * Stride));
         Exponents = new int[Stride];
     }
 
@@ -38,7 +40,11 @@ internal sealed class TallMatrix
 
     public int Blocks { get; }
 
-    public double[] Values { get; }
+    /// <summary>Rows of the longest block.</summary>
+    public int LongestBlock => Rows - Start(Blocks - 1);
+
+    /// <summary>The panels; rented, so there may be more behind them.</summary>
+    public double[] Values => _values ?? throw new ObjectDisposedException(nameof(ILowRankSvd));
 
     /// <summary>The column c of the matrix is 2^Exponents[c] times what is in <see cref="Values"/>; see <see cref="TameColumns"/>.</summary>
     public int[] Exponents { get; }
@@ -48,6 +54,13 @@ internal sealed class TallMatrix
 
     /// <summary>Where a panel of a block begins in <see cref="Values"/>.</summary>
     public int Offset(int block, int panel) => (Start(block) * Stride) + ((Start(block + 1) - Start(block)) * VectorLoops.Width * panel);
+
+    /// <summary>Gives <see cref="Values"/> back.</summary>
+    public void Dispose()
+    {
+        if (_values is not null) ArrayPool<double>.Shared.Return(_values);
+        _values = null;
+    }
 
     /// <summary>Takes a matrix over whose element (i, c) is <paramref name="source"/>[i·rowStep + c·columnStep].</summary>
     public static TallMatrix Of<T>(ReadOnlySpan<T> source, int rows, int columns, int rowStep, int columnStep)

@@ -6,7 +6,7 @@ namespace LoraKit.Ops.Compute.Svd;
 /// eight columns are applied together (compact WY: I − V·T·Vᵀ). Q is kept as these and multiplied with what is asked for. Each column of
 /// Q·R differs from A's by rounding in the size of that column alone, so columns may differ in scale without limit.
 /// </summary>
-internal sealed unsafe class ThinQr
+internal sealed unsafe class ThinQr : IDisposable
 {
     private const int Width = VectorLoops.Width;
 
@@ -57,37 +57,38 @@ internal sealed unsafe class ThinQr
     public double[] Multiply(ReadOnlySpan<double> x, int columns, int stride)
     {
         double[] result = new double[checked(_matrix.Rows * columns)];
-        int blockRows = 0;
-        for (int block = 0; block < _matrix.Blocks; block++) blockRows = Math.Max(blockRows, _matrix.Start(block + 1) - _matrix.Start(block));
-        double[] top = new double[VectorLoops.Padded(Size) * Width];
-        double[] rows = new double[blockRows * Width];
-        for (int first = 0; first < columns; first += Width)
+        if (_t is null)
         {
-            int width = Math.Min(Width, columns - first);
-            Array.Clear(top);
-            for (int i = 0; i < Size; i++) x.Slice((i * stride) + first, width).CopyTo(top.AsSpan(i * Width));
-            if (_t is null)
-            {
-                Give(top, 0, Size);
-                continue;
-            }
+            for (int i = 0; i < Size; i++) x.Slice(i * stride, columns).CopyTo(result.AsSpan(i * columns));
+            return result;
+        }
 
-            for (int block = _matrix.Blocks - 1; block >= 0; block--)
-            {
-                int start = _matrix.Start(block);
-                int count = _matrix.Start(block + 1) - start;
-                Expand(block, count, top, rows);
-                Give(rows, start, count);
-            }
+        // X in panels; what is on top of each is used up from the last block to the first. A block is read once for all of them.
+        int topLength = VectorLoops.Padded(Size) * Width;
+        double[] tops = new double[checked(VectorLoops.Padded(columns) / Width * topLength)];
+        for (int i = 0; i < Size; i++)
+        {
+            for (int j = 0; j < columns; j++) tops[(j / Width * topLength) + (i * Width) + (j % Width)] = x[(i * stride) + j];
+        }
 
-            void Give(double[] from, int start, int count)
+        double[] rows = new double[_matrix.LongestBlock * Width];
+        for (int block = _matrix.Blocks - 1; block >= 0; block--)
+        {
+            int start = _matrix.Start(block);
+            int count = _matrix.Start(block + 1) - start;
+            for (int first = 0; first < columns; first += Width)
             {
-                for (int i = 0; i < count; i++) from.AsSpan(i * Width, width).CopyTo(result.AsSpan(((start + i) * columns) + first));
+                Expand(block, count, tops.AsSpan(first / Width * topLength, topLength), rows);
+                int width = Math.Min(Width, columns - first);
+                for (int i = 0; i < count; i++) rows.AsSpan(i * Width, width).CopyTo(result.AsSpan(((start + i) * columns) + first));
             }
         }
 
         return result;
     }
+
+    /// <summary>Gives the memory of the reflections back.</summary>
+    public void Dispose() => _matrix.Dispose();
 
     /// <summary>One block becomes reflections that take it, and the R so far on top of it, to R.</summary>
     private void Reduce(double* values, double* r, double* t, int block)
@@ -214,10 +215,10 @@ internal sealed unsafe class ThinQr
     }
 
     /// <summary>The rows of a block out of what is on top, which is what the blocks before it see.</summary>
-    private void Expand(int block, int count, double[] top, double[] rows)
+    private void Expand(int block, int count, Span<double> top, double[] rows)
     {
-        Array.Clear(rows);
-        if (block == 0) top.AsSpan(0, Size * Width).CopyTo(rows);
+        rows.AsSpan(0, count * Width).Clear();
+        if (block == 0) top[..(Size * Width)].CopyTo(rows);
         double* sums = stackalloc double[Width * Width];
         double* w = stackalloc double[Width * Width];
         fixed (double* values = _matrix.Values, topRows = top, x = rows, t = _t)
@@ -227,7 +228,8 @@ internal sealed unsafe class ThinQr
                 double* v = values + _matrix.Offset(block, panel);
                 double* panelTop = topRows + (panel * Width * Width);
                 for (int i = 0; i < Width * Width; i++) sums[i] = block == 0 ? 0 : panelTop[i];
-                _loops.AddTransposedProduct(v, x, count, sums);
+                // At first the rows of a later block are zero.
+                if (block == 0 || panel < _matrix.Panels - 1) _loops.AddTransposedProduct(v, x, count, sums);
                 MultiplyT(t + (((block * _matrix.Panels) + panel) * Width * Width), sums, w, transposed: false);
                 for (int i = 0; i < Width * Width && block > 0; i++) panelTop[i] -= w[i];
                 _loops.SubtractProduct(v, w, count, x);
