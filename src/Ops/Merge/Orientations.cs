@@ -1,6 +1,7 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Targets;
 
 namespace LoraKit.Ops.Merge;
 
@@ -13,12 +14,11 @@ namespace LoraKit.Ops.Merge;
 internal sealed class Orientations
 {
     private readonly Dictionary<string, bool> _seen = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, bool?> _seenInBase = new(StringComparer.Ordinal);
-    private readonly Checkpoint _base;
+    private readonly BiasOrientations _ofBase;
 
     public Orientations(IEnumerable<AdapterDelta> deltas, Func<AdapterDelta, TensorShape?> shapeOf, Checkpoint @base)
     {
-        _base = @base;
+        _ofBase = new(@base);
         HashSet<string> contradicted = new(StringComparer.Ordinal);
         foreach (LowRankDelta delta in deltas.OfType<LowRankDelta>())
         {
@@ -46,23 +46,9 @@ internal sealed class Orientations
     {
         WeightOrientation.OutIn => false,
         WeightOrientation.InOut => true,
-        _ when IsSquare(delta) => _seen.TryGetValue(delta.Target.Module.Leaf, out bool seen) ? seen : SeenInBase(delta.Target.Module.Leaf) ?? delta.SquareIsInOut,
+        _ when IsSquare(delta) => _seen.TryGetValue(delta.Target.Module.Leaf, out bool seen) ? seen : _ofBase.IsInOut(delta.Target.Module.Leaf) ?? delta.SquareIsInOut,
         _ => !FitsAsIs(delta, shape),
     };
-
-    /// <summary>What the biases beside the base's matrices of one name say, if all that say something agree.</summary>
-    private bool? SeenInBase(string leaf)
-    {
-        if (_seenInBase.TryGetValue(leaf, out bool? known)) return known;
-        string ending = $".{leaf}.weight";
-        bool[] seen = [.. _base.Tensors
-            .Where(t => t.Value.Shape.Rank == 2 && t.Value.Shape[0] != t.Value.Shape[1] && t.Key.EndsWith(ending, StringComparison.Ordinal))
-            .Select(t => (t.Value.Shape, Bias: _base.Tensors.GetValueOrDefault(t.Key[..^"weight".Length] + "bias")?.Shape))
-            .Where(t => t.Bias is { Rank: 1 } bias && (bias[0] == t.Shape[0] || bias[0] == t.Shape[1]))
-            .Select(t => t.Bias!.Value[0] == t.Shape[1])
-            .Distinct()];
-        return _seenInBase[leaf] = seen.Length == 1 ? seen[0] : null;
-    }
 
     private static bool IsSquare(LowRankDelta delta) => delta.Down.Shape.Rank == 2 && delta.OutFeatures == delta.InFeatures;
 

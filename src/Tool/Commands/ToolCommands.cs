@@ -19,6 +19,7 @@ internal static class ToolCommands
             RescaleCommand.Create(environment),
             ResizeRankCommand.Create(environment),
             StackCommand.Create(environment),
+            ExtractCommand.Create(environment),
             InspectCommand.Create(environment),
             DiffCommand.Create(environment),
             VerifyCommand.Create(environment),

@@ -71,6 +71,24 @@ public static class RandomizedSvd
         return Exact(source, passes ?? new(source, product, options.Threads, cancellation), options, compute);
     }
 
+    /// <summary>‖X − left·right‖²_F and ‖X‖²_F, element by element, for any factors: as they are after rounding.</summary>
+    /// <param name="source">X.</param>
+    /// <param name="left">[rows, k], row-major.</param>
+    /// <param name="right">[k, columns], row-major.</param>
+    /// <param name="options">Threads and width.</param>
+    /// <param name="cancellation">Stops between tiles.</param>
+    internal static (double Residual, double Energy) Compare(
+        IRowSource source, double[] left, double[] right, RandomizedSvdOptions options, CancellationToken cancellation) =>
+        new RowPasses(source, PanelProduct.Of(options.Width), options.Threads, cancellation).Compare(left, right, right.Length / source.Columns);
+
+    /// <summary>About how much memory a decomposition takes, if its first sketch is enough.</summary>
+    internal static long WorkingBytes(IRowSource source, RandomizedSvdOptions options)
+    {
+        long size = Math.Min(Padded((options.Rank ?? FirstRank) + (long)options.Oversampling) * options.PowerIterations, Math.Min(source.Rows, source.Columns));
+        // The basis, its images and sums of them; the projections, and copies for the small decomposition.
+        return sizeof(double) * size * 3 * (source.Rows + source.Columns);
+    }
+
     private static ApproximateSvd Exact(IRowSource source, RowPasses passes, RandomizedSvdOptions options, ICompute compute)
     {
         (int rows, int columns) = ((int)source.Rows, source.Columns);

@@ -24,6 +24,8 @@ internal static class JsonOutput
 
     public static void Write(TextWriter output, StackDocument document) => Write(output, document, ToolJson.Readable.StackDocument);
 
+    public static void Write(TextWriter output, ExtractDocument document) => Write(output, document, ToolJson.Readable.ExtractDocument);
+
     public static void Write(TextWriter output, DoctorDocument document) => Write(output, document, ToolJson.Readable.DoctorDocument);
 
     /// <summary>JSON has no NaN and no infinity.</summary>
@@ -42,6 +44,7 @@ internal static class JsonOutput
 [JsonSerializable(typeof(RescaleDocument))]
 [JsonSerializable(typeof(ResizeDocument))]
 [JsonSerializable(typeof(StackDocument))]
+[JsonSerializable(typeof(ExtractDocument))]
 [JsonSerializable(typeof(DoctorDocument))]
 internal sealed partial class ToolJson : JsonSerializerContext
 {
