@@ -2,6 +2,7 @@ using System.Globalization;
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Targets;
 
@@ -104,6 +105,26 @@ internal sealed class EditPlanner(Checkpoint @base)
         var matches = _added.SelectMany(a => a.Targets.Where(t => t.Value is { Tensor: not null, TiedTo: false }).Select(t => (t.Key.Path, t.Value.Tensor!)));
         NamePrefix = BodyPrefix.Missing([.. matches], @base.Tensors.Keys);
         if (NamePrefix.Length > 0) _notes.Warn($"the base is saved without its head: its tensors are named '{NamePrefix}…' beside the new one");
+    }
+
+    /// <summary>Stops where something found no place, or would make a broken model.</summary>
+    /// <param name="path">The base, for the message.</param>
+    /// <param name="allowUnmatched">Whether it is enough that something found its place.</param>
+    /// <exception cref="TargetMismatchException">It stops; all misses are listed.</exception>
+    public void Require(string path, bool allowUnmatched)
+    {
+        IReadOnlyList<string> stopping = allowUnmatched ? Conflicts : [.. Misses, .. Conflicts];
+        if (stopping.Count > 0)
+        {
+            string more = stopping.Count == 1 ? string.Empty : $" (and {stopping.Count - 1} more)";
+            throw new TargetMismatchException(
+                $"the adapter does not fit the base {Printable.Text(path)}: {stopping[0]}{more}; merge into the model it was trained on", stopping, path, FirstUnfit);
+        }
+
+        if (Edits.Count == 0 && Misses.Count > 0)
+        {
+            throw new TargetMismatchException($"nothing of the adapter fits the base {Printable.Text(path)}: {Misses[0]}", Misses, path, FirstUnfit);
+        }
     }
 
     /// <summary>A head for a new task, of which a base for another task has nothing.</summary>
