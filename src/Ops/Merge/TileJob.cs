@@ -24,6 +24,8 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
     /// <summary>The tile's bytes, and what they were made from, both in the worker's buffers.</summary>
     public ReadOnlySpan<byte> Make(JobContext context, out ReadOnlySpan<byte> source)
     {
+        source = default;
+        if (_rows == 0) return default;
         long firstElement = firstRow * work.Columns;
         Span<byte> destination = context.Buffers.Destination((int)Bytes);
         DType sourceType = work.IsComposed ? DType.F64 : work.Straight.DType;
@@ -35,7 +37,7 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
         context.Computing.Wait(context.Cancellation);
         try
         {
-            if (product is not null && _rows > 0)
+            if (product is not null)
             {
                 context.Compute.AddProduct(
                     new Tile

@@ -57,7 +57,7 @@ internal sealed class ComparedTensor : TensorTiles
         }
 
         Span<byte> original = context.Buffers.Original(checked(_cut.Original(firstRow, rows) * _cut.OriginalRowBytes));
-        _base.ReadBytes(firstRow * _cut.OriginalRowBytes, original);
+        if (original.Length > 0) _base.ReadBytes(firstRow * _cut.OriginalRowBytes, original);
         if (_cut.OriginalType == _cut.MergedType)
         {
             Span<byte> found = ReadMerged(firstRow, rows, context);
@@ -72,7 +72,7 @@ internal sealed class ComparedTensor : TensorTiles
     private Span<byte> ReadMerged(long firstRow, int rows, JobContext context)
     {
         Span<byte> merged = context.Buffers.Prediction(checked(_cut.Merged(firstRow, rows) * _cut.MergedRowBytes));
-        _merged.ReadBytes(firstRow * _cut.MergedRowBytes, merged);
+        if (merged.Length > 0) _merged.ReadBytes(firstRow * _cut.MergedRowBytes, merged);
         return merged;
     }
 

@@ -36,7 +36,7 @@ internal sealed class RestoredTensor(
     private void Restore(long firstRow, int rows, JobContext context)
     {
         Span<byte> source = context.Buffers.Source(checked(cut.Merged(firstRow, rows) * cut.MergedRowBytes));
-        merged.ReadBytes(firstRow * cut.MergedRowBytes, source);
+        if (source.Length > 0) merged.ReadBytes(firstRow * cut.MergedRowBytes, source);
         Span<byte> destination = context.Buffers.Destination(checked(cut.Original(firstRow, rows) * cut.OriginalRowBytes));
         int blocks = (cut.Original(firstRow, rows) + cut.BlockRows - 1) / cut.BlockRows;
         long firstBlock = firstRow / cut.BlockRows;

@@ -16,6 +16,7 @@ internal static class ToolCommands
             new HelpOption { Recursive = true },
             new Option<bool>("--version") { Description = "Show the version", Action = new PrintVersion(environment) },
             MergeCommand.Create(environment),
+            UnmergeCommand.Create(environment),
             InspectCommand.Create(environment),
             VerifyCommand.Create(environment),
             DoctorCommand.Create(environment),

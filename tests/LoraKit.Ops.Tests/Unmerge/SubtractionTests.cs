@@ -1,6 +1,5 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
-using LoraKit.Ops.Merge;
 using LoraKit.Ops.Tests.Merge;
 using LoraKit.Ops.Unmerge;
 using LoraKit.Tests;

@@ -16,6 +16,8 @@ internal static class JsonOutput
 
     public static void Write(TextWriter output, MergeDocument document) => Write(output, document, ToolJson.Readable.MergeDocument);
 
+    public static void Write(TextWriter output, UnmergeDocument document) => Write(output, document, ToolJson.Readable.UnmergeDocument);
+
     public static void Write(TextWriter output, DoctorDocument document) => Write(output, document, ToolJson.Readable.DoctorDocument);
 
     /// <summary>JSON has no NaN and no infinity.</summary>
@@ -30,6 +32,7 @@ internal static class JsonOutput
 [JsonSerializable(typeof(InspectDocument))]
 [JsonSerializable(typeof(VerifyDocument))]
 [JsonSerializable(typeof(MergeDocument))]
+[JsonSerializable(typeof(UnmergeDocument))]
 [JsonSerializable(typeof(DoctorDocument))]
 internal sealed partial class ToolJson : JsonSerializerContext
 {

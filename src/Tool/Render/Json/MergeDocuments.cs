@@ -24,6 +24,7 @@ internal static class MergeDocuments
         Seconds = null,
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Shards = Shards(plan.Shards),
+        Undo = plan.Options.UndoRecord is { } undo ? new(undo, null, null, null) : null,
         Tensors =
         [
             .. plan.Tensors.Select(t => new PlannedTensorBody(
@@ -49,6 +50,7 @@ internal static class MergeDocuments
         Seconds = Math.Round(report.Elapsed.TotalSeconds, 3),
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Shards = Shards(report.Shards),
+        Undo = report.Undo is { } undo ? new(undo.Path, undo.Bytes, undo.Repaired, undo.ChangedBytes) : null,
         Warnings = warnings,
     };
 
