@@ -55,10 +55,10 @@ internal sealed class BlockEncoder
             dense[BitOperations.Log2(_magnitudes[i] + 1)]++;
         }
 
-        int gapParameter = BestGap(original.Length);
         int sparseParameter = GolombCode.BestExponential(sparse), denseParameter = GolombCode.BestExponential(dense);
-        long sparseLength = SparseHeader + Bytes(GapBits(gapParameter) + MagnitudeBits(sparseParameter, 1));
-        long denseLength = DenseHeader + Bytes(((original.Length - _count) * (1L + denseParameter)) + MagnitudeBits(denseParameter, 0));
+        int gapParameter = BitOperations.Log2((uint)(original.Length / _count)); // Near the best, which is the logarithm of 0.7 mean gaps, rounded up.
+        long sparseLength = SparseHeader + Bytes(SparseBits(gapParameter, sparseParameter));
+        long denseLength = _count < original.Length / 8 ? long.MaxValue : DenseHeader + Bytes(DenseBits(original.Length, denseParameter));
         if (raw.Length + Overhead <= Math.Min(sparseLength, denseLength))
         {
             destination[0] = (byte)UndoMode.Raw;
@@ -90,37 +90,23 @@ internal sealed class BlockEncoder
         }
     }
 
-    /// <summary>The best of the parameters around the logarithm of the mean gap.</summary>
-    private int BestGap(int elements)
+    private long SparseBits(int gapParameter, int parameter)
     {
-        int middle = BitOperations.Log2((uint)(elements / _count));
-        int best = middle;
-        for (int k = Math.Max(middle - 1, 0); k <= middle + 1; k++)
-        {
-            if (GapBits(k) < GapBits(best)) best = k;
-        }
-
-        return best;
-    }
-
-    private long GapBits(int k)
-    {
-        long bits = 0;
+        long bits = _count;
         for (int i = 0; i < _count; i++)
         {
-            bits += GolombCode.RiceLength(Gap(i), k);
+            bits += GolombCode.RiceLength(Gap(i), gapParameter) + GolombCode.ExponentialLength(_magnitudes[i] - 1, parameter);
         }
 
         return bits;
     }
 
-    /// <summary>Magnitudes less <paramref name="smallest"/>, and their signs.</summary>
-    private long MagnitudeBits(int k, ulong smallest)
+    private long DenseBits(int elements, int parameter)
     {
-        long bits = _count;
+        long bits = _count + ((elements - _count) * (1L + parameter));
         for (int i = 0; i < _count; i++)
         {
-            bits += GolombCode.ExponentialLength(_magnitudes[i] - smallest, k);
+            bits += GolombCode.ExponentialLength(_magnitudes[i], parameter);
         }
 
         return bits;

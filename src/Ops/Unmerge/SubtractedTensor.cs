@@ -64,18 +64,39 @@ internal sealed class SubtractedTensor : TensorTiles
         TileDone();
     }
 
-    private long CountAmbiguous(JobContext context, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, long firstRow, int rows)
+    private long CountAmbiguous(JobContext context, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, long firstRow, int rows) => _elementBytes switch
+    {
+        1 => CountAmbiguous<byte>(context, merged, predicted, firstRow, rows),
+        2 => CountAmbiguous<ushort>(context, merged, predicted, firstRow, rows),
+        4 => CountAmbiguous<uint>(context, merged, predicted, firstRow, rows),
+        _ => CountAmbiguous<ulong>(context, merged, predicted, firstRow, rows),
+    };
+
+    private long CountAmbiguous<T>(JobContext context, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, long firstRow, int rows)
+        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
         Span<byte> candidates = context.Buffers.Prediction(merged.Length), again = context.Buffers.Original(merged.Length);
         Span<byte> ambiguous = context.Buffers.Codes(rows * _columns);
-        ambiguous.Clear();
+        ReadOnlySpan<T> wanted = MemoryMarshal.Cast<byte, T>(merged), found = MemoryMarshal.Cast<byte, T>(again), center = MemoryMarshal.Cast<byte, T>(predicted);
+        Span<T> moved = MemoryMarshal.Cast<byte, T>(candidates);
         Add(context.Compute, _updates, predicted, again, firstRow, rows);
-        Mark(merged, again, ambiguous, whereEqual: false);
+        for (int i = 0; i < wanted.Length; i++)
+        {
+            ambiguous[i] = found[i] == wanted[i] ? (byte)0 : (byte)1;
+        }
+
         foreach (bool below in (ReadOnlySpan<bool>)[false, true])
         {
-            Move(predicted, candidates, below);
+            for (int i = 0; i < moved.Length; i++)
+            {
+                moved[i] = Ordinals<T>.Moved(center[i], 1, below);
+            }
+
             Add(context.Compute, _updates, candidates, again, firstRow, rows);
-            Mark(merged, again, ambiguous, whereEqual: true);
+            for (int i = 0; i < wanted.Length; i++)
+            {
+                if (found[i] == wanted[i]) ambiguous[i] = 1;
+            }
         }
 
         return ambiguous.Length - ambiguous.Count((byte)0);
@@ -93,46 +114,6 @@ internal sealed class SubtractedTensor : TensorTiles
         },
         product.Get(compute),
         firstRow);
-
-    private void Mark(ReadOnlySpan<byte> merged, ReadOnlySpan<byte> again, Span<byte> marks, bool whereEqual)
-    {
-        for (int i = 0; i < marks.Length; i++)
-        {
-            int at = i * _elementBytes;
-            if (merged.Slice(at, _elementBytes).SequenceEqual(again.Slice(at, _elementBytes)) == whereEqual) marks[i] = 1;
-        }
-    }
-
-    /// <summary>The next pattern above or below each.</summary>
-    private void Move(ReadOnlySpan<byte> from, Span<byte> to, bool below)
-    {
-        switch (_elementBytes)
-        {
-            case 1:
-                Move<byte>(from, to, below);
-                break;
-            case 2:
-                Move<ushort>(from, to, below);
-                break;
-            case 4:
-                Move<uint>(from, to, below);
-                break;
-            default:
-                Move<ulong>(from, to, below);
-                break;
-        }
-    }
-
-    private static void Move<T>(ReadOnlySpan<byte> from, Span<byte> to, bool below)
-        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
-    {
-        ReadOnlySpan<T> source = MemoryMarshal.Cast<byte, T>(from);
-        Span<T> destination = MemoryMarshal.Cast<byte, T>(to);
-        for (int i = 0; i < source.Length; i++)
-        {
-            destination[i] = Ordinals<T>.Moved(source[i], 1, below);
-        }
-    }
 
     private sealed class Job(SubtractedTensor tensor, long firstRow, int rows) : MergeJob
     {

@@ -12,12 +12,12 @@ namespace LoraKit.Ops.Tests.Unmerge;
 /// <summary>A record is small, belongs to one merge, and notices what is not as it was.</summary>
 public class RecordTests
 {
-    /// <summary>Gaussian W and Δ in BF16; an ideal code takes 0.17, 0.76, 2.3 and 5.2 % of the bytes.</summary>
+    /// <summary>Gaussian W and Δ in BF16; an ideal code takes 0.17, 0.76, 2.3 and 5.2 % of the bytes. Some 1.5 kB are the manifest.</summary>
     [Theory]
     [InlineData(0.002, 0.0035)]
-    [InlineData(0.01, 0.0100)]
-    [InlineData(0.05, 0.029)]
-    [InlineData(0.2, 0.065)]
+    [InlineData(0.01, 0.0095)]
+    [InlineData(0.05, 0.026)]
+    [InlineData(0.2, 0.06)]
     public void IsNearlyAsSmallAsItCanBe(double ratio, double bound)
     {
         const int rows = 1024, columns = 1024, rank = 16;
