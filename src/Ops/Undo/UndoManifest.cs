@@ -29,8 +29,13 @@ internal sealed record UndoManifest
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, UndoJson.Default.UndoManifest);
 
     /// <exception cref="JsonException">The bytes are no manifest.</exception>
-    public static UndoManifest Parse(ReadOnlySpan<byte> bytes) =>
-        JsonSerializer.Deserialize(bytes, UndoJson.Default.UndoManifest) ?? throw new JsonException("the manifest is null");
+    public static UndoManifest Parse(ReadOnlySpan<byte> bytes)
+    {
+        UndoManifest manifest = JsonSerializer.Deserialize(bytes, UndoJson.Default.UndoManifest) ?? throw new JsonException("the manifest is null");
+        // Lists may hold nulls for all that the serializer checks.
+        IEnumerable<object?> entries = [.. manifest.Adapters, .. manifest.Files, .. manifest.OtherFiles, .. manifest.Tensors, .. manifest.Tensors.SelectMany(t => t?.Updates ?? [])];
+        return entries.Contains(null) ? throw new JsonException("an entry of the manifest is null") : manifest;
+    }
 }
 
 /// <summary>An adapter of the merge.</summary>
