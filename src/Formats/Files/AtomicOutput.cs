@@ -66,36 +66,44 @@ public sealed class AtomicOutput : IDisposable
     /// <summary>Flushes, renames, flushes the parent. After this the output is there.</summary>
     /// <exception cref="OutputException">Any of it failed; nothing is left under the final name that was not there before.</exception>
     /// <exception cref="InvalidOperationException">A file has bytes that were never written.</exception>
-    public void Commit()
+    public void Commit() => CommitAll(this);
+
+    /// <summary>
+    /// Commits several outputs that belong together, in order: nothing is renamed before all of them are on the disk, and if one cannot
+    /// be renamed, those before it are taken back. A program that is killed in between leaves the first ones only.
+    /// </summary>
+    /// <param name="outputs">The outputs; the one that means something only with the others comes last.</param>
+    /// <exception cref="OutputException">Any of it failed.</exception>
+    /// <exception cref="InvalidOperationException">A file has bytes that were never written.</exception>
+    public static void CommitAll(params IReadOnlyList<AtomicOutput> outputs)
     {
-        lock (_creating)
+        foreach (AtomicOutput output in outputs)
         {
-            ObjectDisposedException.ThrowIf(_closed, this);
-            if (_nature == FileNature.File && _files.Count == 0) throw new InvalidOperationException("the single file was never made");
-            foreach (OutputFile file in _files.Values)
+            output.Prepare();
+        }
+
+        Stack<Action> published = new();
+        try
+        {
+            foreach (AtomicOutput output in outputs)
             {
-                file.Finish();
+                published.Push(output.Publish());
+            }
+        }
+        catch
+        {
+            foreach (Action takeBack in published)
+            {
+                takeBack();
             }
 
-            OutputChecks.Run(_place, _nature, _options, _files.Keys);
-            try
-            {
-                if (_options.Flush)
-                {
-                    FlushFolders();
-                    _parents.Flush();
-                }
+            throw;
+        }
 
-                KeepMode();
-                Publication.Run(_place, _nature, _options.Flush);
-                _parents.Keep();
-            }
-            catch (Exception e) when (OutputErrors.IsRefusal(e))
-            {
-                throw OutputErrors.Of(Path, "cannot be put in its place", e);
-            }
-
-            Dispose();
+        foreach (AtomicOutput output in outputs)
+        {
+            output._parents.Keep();
+            output.Dispose();
         }
     }
 
@@ -115,6 +123,52 @@ public sealed class AtomicOutput : IDisposable
             Leftovers.TryRemove(_place.Partial);
             _lock.Dispose();
             _parents.Dispose();
+        }
+    }
+
+    /// <summary>Everything but the name.</summary>
+    private void Prepare()
+    {
+        lock (_creating)
+        {
+            ObjectDisposedException.ThrowIf(_closed, this);
+            if (_nature == FileNature.File && _files.Count == 0) throw new InvalidOperationException("the single file was never made");
+            foreach (OutputFile file in _files.Values)
+            {
+                file.Finish();
+            }
+
+            OutputChecks.Run(_place, _nature, _options, _files.Keys);
+            Try(() =>
+            {
+                if (_options.Flush)
+                {
+                    FlushFolders();
+                    _parents.Flush();
+                }
+
+                KeepMode();
+            });
+        }
+    }
+
+    /// <summary>Gives it its name; returns how to take that back.</summary>
+    private Action Publish()
+    {
+        Action? takeBack = null;
+        Try(() => takeBack = Publication.Run(_place, _nature, _options.Flush));
+        return () => Try(takeBack!);
+    }
+
+    private void Try(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception e) when (OutputErrors.IsRefusal(e))
+        {
+            throw OutputErrors.Of(Path, "cannot be put in its place", e);
         }
     }
 

@@ -15,6 +15,7 @@ internal sealed record OutputPlace
         Partial = Path.Combine(parent, $".{stem}.lorakit-partial");
         Replaced = Path.Combine(parent, $".{stem}.lorakit-replaced");
         Lock = Path.Combine(parent, $".{stem}.lorakit-lock");
+        Spill = Path.Combine(parent, $".{stem}.lorakit-spill");
     }
 
     /// <summary>The final path, absolute.</summary>
@@ -31,6 +32,9 @@ internal sealed record OutputPlace
 
     /// <summary>The lock file.</summary>
     public string Lock { get; }
+
+    /// <summary>What is set aside while it is written; its name is gone as soon as it is open.</summary>
+    public string Spill { get; }
 
     /// <exception cref="OutputException">The path is none that a file or folder could have.</exception>
     public static OutputPlace Of(string path)

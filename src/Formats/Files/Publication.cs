@@ -7,14 +7,16 @@ internal static class Publication
     /// Gives the partial output its final name. What was there before bears the partial name afterwards. If flushing the parent fails, the
     /// step is taken back.
     /// </summary>
+    /// <returns>How to take the step back, as far as it was one step.</returns>
     /// <exception cref="IOException">It failed; the final name is as before.</exception>
-    public static void Run(OutputPlace place, FileNature nature, bool flush)
+    public static Action Run(OutputPlace place, FileNature nature, bool flush)
     {
         Action undo = FileNatures.Of(place.Final) == FileNature.Missing ? Appear(place) : Replace(place, nature);
-        if (!flush) return;
+        if (!flush) return undo;
         try
         {
             NativeFiles.FlushFolder(place.Parent);
+            return undo;
         }
         catch (IOException)
         {

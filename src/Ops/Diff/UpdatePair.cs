@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
-using LoraKit.Ops.Inspect;
 using LoraKit.Ops.Merge;
 
 namespace LoraKit.Ops.Diff;

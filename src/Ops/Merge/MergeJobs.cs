@@ -3,18 +3,18 @@ using LoraKit.Formats.Safetensors;
 
 namespace LoraKit.Ops.Merge;
 
-/// <summary>The work of one output file, in the order of its bytes: runs of untouched tensors are copied as one, changed ones are tiled.</summary>
+/// <summary>The work of one output file, in the order of its bytes: runs of untouched tensors are copied as one, those that are made are tiled.</summary>
 internal static class MergeJobs
 {
     private const long CopyPieceBytes = 64L << 20;
 
     public static IEnumerable<MergeJob> ForShard(
-        OutputShard shard, OutputFile file, IReadOnlyDictionary<OutputTensor, TensorWork> works, int tileBytes)
+        OutputShard shard, OutputFile file, IReadOnlyDictionary<OutputTensor, TensorTiles> made, int tileBytes)
     {
         CopyRun? run = null;
         foreach (OutputTensor tensor in shard.Tensors)
         {
-            if (tensor.Action == TensorAction.Copy)
+            if (!made.TryGetValue(tensor, out TensorTiles? tiles))
             {
                 if (run?.Extend(tensor) != true)
                 {
@@ -26,7 +26,7 @@ internal static class MergeJobs
             {
                 foreach (MergeJob job in run?.Pieces(file) ?? []) yield return job;
                 run = null;
-                foreach (MergeJob job in works[tensor].Tiles(tileBytes)) yield return job;
+                foreach (MergeJob job in tiles.Tiles(tileBytes)) yield return job;
             }
         }
 

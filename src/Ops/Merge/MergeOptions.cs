@@ -21,6 +21,11 @@ public sealed record MergeOptions
     /// <summary>Splits the output into shards of at most so many bytes of tensors; null keeps the base's files.</summary>
     public long? MaxShardBytes { get; init; }
 
+    /// <summary>
+    /// A file beside the output that tells how to take the merge back to the bit; null writes none. It appears with the output, or neither does.
+    /// </summary>
+    public string? UndoRecord { get; init; }
+
     /// <summary>Merges what matches and reports the rest, instead of stopping.</summary>
     public bool AllowUnmatched { get; init; }
 
@@ -38,4 +43,7 @@ public sealed record MergeOptions
 
     /// <summary>For tests: cuts tiles to so many bytes, so that small tensors span several.</summary>
     internal int? TileBytes { get; init; }
+
+    /// <summary>For tests: cuts the record's blocks to so many elements.</summary>
+    internal int UndoBlockElements { get; init; } = Undo.BlockCut.PreferredElements;
 }

@@ -88,19 +88,23 @@ internal sealed class MergePipeline(ICompute compute, PipelineSize size, IProgre
 /// <summary>How much runs at once.</summary>
 /// <param name="Threads">Jobs that compute at the same time.</param>
 /// <param name="Workers">Jobs in work at the same time.</param>
-/// <param name="TileBytes">The size of a worker's two buffers, each.</param>
+/// <param name="TileBytes">The size of a worker's buffers, each.</param>
 internal readonly record struct PipelineSize(int Threads, int Workers, int TileBytes)
 {
     // Large enough that a system call does not count, small enough that a tile is still in the cache when it is written.
     private const int PreferredTileBytes = 1 << 20;
     private const int SmallestTileBytes = 64 << 10;
 
-    public static PipelineSize For(int threads, long memoryBytes)
+    /// <summary>As much as fits.</summary>
+    /// <param name="threads">Jobs that compute at the same time; 0 takes one per processor.</param>
+    /// <param name="memoryBytes">The cap for all buffers.</param>
+    /// <param name="buffers">A worker's buffers of a tile's size.</param>
+    public static PipelineSize For(int threads, long memoryBytes, int buffers = 2)
     {
         // The cut depends on the memory alone: a backend whose sums depend on it gives the same bytes on any number of threads.
         long tile = Math.Clamp(memoryBytes / 16, SmallestTileBytes, PreferredTileBytes);
         int computing = threads > 0 ? threads : Environment.ProcessorCount;
-        int workers = (int)Math.Clamp(memoryBytes / (2 * tile), 1, computing + Math.Max(1, computing / 2));
+        int workers = (int)Math.Clamp(memoryBytes / (buffers * tile), 1, computing + Math.Max(1, computing / 2));
         return new(Math.Min(computing, workers), workers, (int)tile);
     }
 }

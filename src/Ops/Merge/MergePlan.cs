@@ -4,10 +4,9 @@ using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
-using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
-using Microsoft.Win32.SafeHandles;
+using LoraKit.Ops.Undo;
 
 namespace LoraKit.Ops.Merge;
 
@@ -17,10 +16,12 @@ namespace LoraKit.Ops.Merge;
 /// </summary>
 public sealed class MergePlan : IDisposable
 {
+    private const int RecordingBuffers = 5; // What a worker holds of a tile where a record is made; else two.
+
     private readonly Checkpoint _base;
     private readonly IReadOnlyList<Adapter> _opened;
-    private readonly IReadOnlyList<OutputShard> _shards;
-    private readonly IReadOnlyList<SmallFile> _smallFiles;
+    private readonly ModelOutput _output;
+    private readonly string _namePrefix;
     private readonly bool _toSingleFile;
 
     private MergePlan(
@@ -31,13 +32,14 @@ public sealed class MergePlan : IDisposable
         _opened = adapters;
         _toSingleFile = toSingleFile;
         string? singleFileName = toSingleFile ? Path.GetFileName(options.Output) : null;
-        _shards = OutputLayout.Create(@base, edits.Edits, edits.NamePrefix, options.OutputType, options.MaxShardBytes, singleFileName);
-        _smallFiles = toSingleFile ? [] : SmallFiles.Create(@base, _shards, edits, options.OutputType);
+        _namePrefix = edits.NamePrefix;
+        IReadOnlyList<OutputShard> shards = OutputLayout.Create(@base, edits.Edits, _namePrefix, options.OutputType, options.MaxShardBytes, singleFileName);
+        _output = new(shards, toSingleFile ? [] : SmallFiles.Create(@base, shards, edits, options.OutputType));
         Adapters = [.. adapters.Zip(options.Adapters, (a, input) => new MergeAdapter(input.Path, input.Weight, a.Layout, Modules(a), a.Issues))];
-        Tensors = [.. _shards.SelectMany(s => s.Tensors.Select(t => new PlannedTensor(
+        Tensors = [.. shards.SelectMany(s => s.Tensors.Select(t => new PlannedTensor(
             t.Target.Name, t.Action, t.Target.DType, t.Target.Shape, s.RelativePath, t.Edit?.Words ?? [])))];
-        Shards = [.. _shards.Select(s => new PlannedFile(s.RelativePath, s.Length, s.Tensors.Count))];
-        OtherFiles = [.. _smallFiles.Select(f => f.RelativePath)];
+        Shards = [.. shards.Select(s => new PlannedFile(s.RelativePath, s.Length, s.Tensors.Count))];
+        OtherFiles = [.. _output.SmallFiles.Select(f => f.RelativePath)];
         Unmatched = edits.Misses;
         Warnings = [.. @base.Warnings, .. edits.Warnings];
     }
@@ -67,14 +69,15 @@ public sealed class MergePlan : IDisposable
     public IReadOnlyList<string> Warnings { get; }
 
     /// <summary>Bytes of tensor files that will be written.</summary>
-    public long OutputBytes => Shards.Sum(s => s.Bytes);
+    public long OutputBytes => _output.TensorFileBytes;
 
-    private AtomicOutputOptions OutputOptions => new()
+    private AtomicOutputOptions OutputOptions => RecordOptions with { PlannedFiles = _output.Names };
+
+    private AtomicOutputOptions RecordOptions => new()
     {
         Overwrite = Options.Overwrite,
         Flush = Options.Flush,
         Inputs = [Options.Base, .. Options.Adapters.Select(a => a.Path)],
-        PlannedFiles = [.. Shards.Select(s => s.RelativePath), .. OtherFiles],
     };
 
     /// <summary>Opens base and adapters, matches every module and lays out the output. Writes nothing.</summary>
@@ -87,7 +90,7 @@ public sealed class MergePlan : IDisposable
         try
         {
             @base = Checkpoint.Open(options.Base);
-            bool toSingleFile = IsSingleFile(options, @base);
+            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, @base.Shards.Count);
             EditPlanner edits = new(@base);
             foreach (AdapterInput input in options.Adapters)
             {
@@ -96,9 +99,10 @@ public sealed class MergePlan : IDisposable
             }
 
             edits.Finish();
-            Stop(options, edits);
+            edits.Require(options.Base, options.AllowUnmatched);
             MergePlan plan = new(options, @base, adapters, edits, toSingleFile);
             OutputChecks.Run(OutputPlace.Of(options.Output), toSingleFile ? FileNature.File : FileNature.Folder, plan.OutputOptions, plan.OutputOptions.PlannedFiles);
+            plan.CheckRecord();
             return plan;
         }
         catch
@@ -121,13 +125,15 @@ public sealed class MergePlan : IDisposable
         using AtomicOutput output = _toSingleFile
             ? AtomicOutput.CreateSingle(Options.Output, OutputOptions)
             : AtomicOutput.CreateFolder(Options.Output, OutputOptions);
-
-        OutputFile[] files = [.. _shards.Select(s => output.CreateFile(s.RelativePath, s.Length))];
-        WriteTensors(files, compute, progress, cancellation);
-        long smallBytes = WriteSmallFiles(output, cancellation);
-        CheckHeaders(files);
-        cancellation.ThrowIfCancellationRequested();
-        output.Commit();
+        using AtomicOutput? record = Options.UndoRecord is { } path ? AtomicOutput.CreateSingle(path, RecordOptions) : null;
+        using UndoRecorder? recorder = record is null ? null : new(record.Path, _base, _opened, Options.Adapters, Options.UndoBlockElements);
+        PipelineSize size = PipelineSize.For(Options.Threads, Options.MemoryBytes, record is null ? 2 : RecordingBuffers);
+        if (Options.TileBytes is { } tileBytes) size = size with { TileBytes = tileBytes };
+        long smallBytes = _output.Write(
+            output, (tensor, file) => tensor.Action == TensorAction.Copy ? null : new TensorWork(tensor, file, recorder), compute, size, progress, cancellation);
+        UndoReport? undo = recorder?.Write(record!, _namePrefix, _output.SmallFiles, cancellation);
+        if (record is null) output.Commit();
+        else AtomicOutput.CommitAll(record, output); // A model without its record could not be taken back.
         return new MergeReport
         {
             Output = output.Path,
@@ -137,6 +143,7 @@ public sealed class MergePlan : IDisposable
             BytesWritten = OutputBytes + smallBytes,
             Elapsed = Stopwatch.GetElapsedTime(started),
             Shards = Shards,
+            Undo = undo,
         };
     }
 
@@ -169,98 +176,22 @@ public sealed class MergePlan : IDisposable
         if (options.Threads < 0) throw new InvalidOptionException($"the number of threads is {options.Threads}; expected 0 (all) or more");
     }
 
-    private static bool IsSingleFile(MergeOptions options, Checkpoint @base)
+    /// <summary>A record has a place of its own: not in the model, which is replaced as a whole, and not around it.</summary>
+    private void CheckRecord()
     {
-        if (!options.Output.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return false;
-        return @base.Shards.Count == 1
-            ? true
-            : throw new InvalidOptionException($"the base has {@base.Shards.Count} files, but the output {options.Output} is one; name a folder as output");
-    }
-
-    private static void Stop(MergeOptions options, EditPlanner edits)
-    {
-        IReadOnlyList<string> stopping = options.AllowUnmatched ? edits.Conflicts : [.. edits.Misses, .. edits.Conflicts];
-        if (stopping.Count > 0)
+        if (Options.UndoRecord is not { } path) return;
+        OutputChecks.Run(OutputPlace.Of(path), FileNature.File, RecordOptions, null);
+        string record = RealPath.Of(path), output = RealPath.Of(Options.Output);
+        if (RealPath.SelfAndAbove(record).Any(p => IsSame(p, output)) || RealPath.SelfAndAbove(output).Any(p => IsSame(p, record)))
         {
-            string more = stopping.Count == 1 ? string.Empty : $" (and {stopping.Count - 1} more)";
-            throw new TargetMismatchException(
-                $"the adapter does not fit the base {Printable.Text(options.Base)}: {stopping[0]}{more}; merge into the model it was trained on",
-                stopping, options.Base, edits.FirstUnfit);
+            throw new OutputException($"{Printable.Text(path)}: the undo record lies in the output {Printable.Text(Options.Output)}; choose a place beside it", path);
         }
 
-        if (edits.Edits.Count == 0 && edits.Misses.Count > 0)
-        {
-            throw new TargetMismatchException($"nothing of the adapter fits the base {Printable.Text(options.Base)}: {edits.Misses[0]}", edits.Misses, options.Base, edits.FirstUnfit);
-        }
+        static bool IsSame(string one, string other) => string.Equals(one, other, RealPath.Comparison);
     }
 
     private static int Modules(Adapter adapter) =>
         adapter.Deltas.Select(d => d.Target.Module).Concat(adapter.Replacements.Select(r => r.Target.Module)).Distinct().Count();
-
-    private void WriteTensors(OutputFile[] files, ICompute compute, IProgress<OpProgress>? progress, CancellationToken cancellation)
-    {
-        PipelineSize size = PipelineSize.For(Options.Threads, Options.MemoryBytes);
-        if (Options.TileBytes is { } tileBytes) size = size with { TileBytes = tileBytes };
-        Dictionary<OutputTensor, TensorWork> works = new(ReferenceEqualityComparer.Instance);
-        for (int i = 0; i < files.Length; i++)
-        {
-            files[i].Write(0, _shards[i].Header);
-            foreach (OutputTensor tensor in _shards[i].Tensors.Where(t => t.Action != TensorAction.Copy))
-            {
-                works.Add(tensor, new(tensor, files[i]));
-            }
-        }
-
-        try
-        {
-            new MergePipeline(compute, size, progress, OutputBytes).Run(
-                _shards.Select((shard, i) => MergeJobs.ForShard(shard, files[i], works, size.TileBytes)), cancellation);
-        }
-        finally
-        {
-            foreach (TensorWork work in works.Values)
-            {
-                work.Release();
-            }
-        }
-    }
-
-    private long WriteSmallFiles(AtomicOutput output, CancellationToken cancellation)
-    {
-        long bytes = 0;
-        foreach (SmallFile small in _smallFiles)
-        {
-            if (small.Bytes is { } content)
-            {
-                output.CreateFile(small.RelativePath, content.Length).Write(0, content);
-                bytes += content.Length;
-                continue;
-            }
-
-            using SafeFileHandle source = RegularFile.OpenAny(small.Source!);
-            long length = RandomAccess.GetLength(source);
-            output.CreateFile(small.RelativePath, length).CopyFrom(source, small.Source!, 0, 0, length, cancellation);
-            bytes += length;
-        }
-
-        return bytes;
-    }
-
-    /// <summary>Reads back what the disk now holds: a header that is not the planned one must not get a final name.</summary>
-    private void CheckHeaders(OutputFile[] files)
-    {
-        for (int i = 0; i < files.Length; i++)
-        {
-            byte[] written = new byte[_shards[i].Header.Length];
-            files[i].Read(0, written);
-            if (!written.AsSpan().SequenceEqual(_shards[i].Header))
-            {
-                throw new OutputException($"{files[i].RelativePath}: the header read back differs from the one written; the disk is not to be trusted", Options.Output);
-            }
-
-            SafetensorsHeader.Read(new MemoryStream(written), files[i].Length, files[i].RelativePath, SafetensorsMode.Reference);
-        }
-    }
 }
 
 /// <summary>One adapter of a plan.</summary>
@@ -323,4 +254,7 @@ public sealed record MergeReport
 
     /// <summary>The files with the tensors.</summary>
     public required IReadOnlyList<PlannedFile> Shards { get; init; }
+
+    /// <summary>The undo record; null where none was asked for.</summary>
+    public UndoReport? Undo { get; init; }
 }

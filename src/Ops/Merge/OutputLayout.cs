@@ -42,6 +42,18 @@ internal static class OutputLayout
         return [.. perFile.Select((tensors, i) => Shard(singleFileName ?? @base.Shards[i].RelativePath, tensors, @base.Shards[i].File))];
     }
 
+    /// <summary>Whether an output is one file and no folder: its name says so.</summary>
+    /// <param name="output">The output's path.</param>
+    /// <param name="files">How many tensor files the model has that is written.</param>
+    /// <exception cref="InvalidOptionException">Its name says so, but the model has several files.</exception>
+    public static bool IsSingleFile(string output, int files)
+    {
+        if (!output.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return false;
+        return files == 1
+            ? true
+            : throw new InvalidOptionException($"the base has {files} files, but the output {output} is one; name a folder as output");
+    }
+
     private static OutputTensor Planned(StoredTensor source, TensorEdit? edit, string namePrefix, DType? outputType) =>
         new(Info(namePrefix + source.Name, OutputType(source.DType, outputType), edit?.Shape ?? source.Shape), source, edit);
 

@@ -12,27 +12,35 @@ namespace LoraKit.Ops.Merge;
 /// </summary>
 internal static class ProductBuilder
 {
-    public static LowRankProduct Build(TensorEdit edit, bool inDoubles) => inDoubles
-        ? Build(edit, inDoubles, t => t.ToDoubles(), double.CreateChecked, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r))
-        : Build(edit, inDoubles, t => t.ToSingles(), float.CreateSaturating, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r));
+    /// <param name="name">The tensor's, for messages.</param>
+    /// <param name="shape">The tensor's.</param>
+    /// <param name="deltas">Its updates, in order.</param>
+    /// <param name="inDoubles">Whether the factors are doubles.</param>
+    public static LowRankProduct Build(string name, TensorShape shape, IReadOnlyList<WeightedDelta> deltas, bool inDoubles) => inDoubles
+        ? Build(name, shape, deltas, inDoubles, t => t.ToDoubles(), double.CreateChecked, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r))
+        : Build(name, shape, deltas, inDoubles, t => t.ToSingles(), float.CreateSaturating, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r));
+
+    /// <summary>The product that takes the updates back: its left factor is the negative of theirs, bit for bit.</summary>
+    public static LowRankProduct BuildNegated(string name, TensorShape shape, IReadOnlyList<WeightedDelta> deltas, bool inDoubles) =>
+        Build(name, shape, [.. deltas.Select(d => d with { Weight = -d.Weight })], inDoubles);
 
     private delegate LowRankProduct Finish<T>(long rows, int columns, int rank, T[] left, T[] right);
 
     private static LowRankProduct Build<T>(
-        TensorEdit edit, bool inDoubles, Func<TensorValue, T[]> read, Func<double, T> round, Finish<T> finish)
+        string name, TensorShape shape, IReadOnlyList<WeightedDelta> deltas, bool inDoubles, Func<TensorValue, T[]> read, Func<double, T> round, Finish<T> finish)
         where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
     {
-        (long rows, long columns) = edit.Shape.AsMatrix();
-        long rank = edit.Deltas.Sum(d => d.Delta is LowRankDelta lowRank ? lowRank.Rank : columns);
+        (long rows, long columns) = shape.AsMatrix();
+        long rank = deltas.Sum(d => d.Delta is LowRankDelta lowRank ? lowRank.Rank : columns);
         if (columns > int.MaxValue || checked(rows * rank) > Array.MaxLength || checked(rank * columns) > Array.MaxLength)
         {
-            throw new UnsupportedException($"tensor '{Printable.Text(edit.Name)}' {edit.Shape}: updates of rank {rank} in all do not fit in memory", tensor: edit.Name);
+            throw new UnsupportedException($"tensor '{Printable.Text(name)}' {shape}: updates of rank {rank} in all do not fit in memory", tensor: name);
         }
 
         T[] left = new T[rows * rank];
         T[] right = new T[rank * columns];
         int first = 0;
-        foreach (WeightedDelta weighted in edit.Deltas)
+        foreach (WeightedDelta weighted in deltas)
         {
             first += weighted.Delta switch
             {

@@ -1,23 +1,21 @@
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
+using LoraKit.Ops.Undo;
 
 namespace LoraKit.Ops.Merge;
 
-/// <summary>
-/// One tensor whose values change, shared by the jobs that make its tiles: its updates are read and prepared by whoever comes first
-/// and let go by whoever comes last.
-/// </summary>
-internal sealed class TensorWork
+/// <summary>One tensor whose values a merge changes.</summary>
+internal sealed class TensorWork : TensorTiles
 {
-    private readonly Lock _preparing = new();
-    private IPreparedProduct? _product;
-    private long _tilesLeft;
+    private readonly SharedProduct? _product;
 
-    public TensorWork(OutputTensor tensor, OutputFile file)
+    /// <param name="tensor">What becomes of it.</param>
+    /// <param name="file">Where it is written.</param>
+    /// <param name="undo">Where it is written down how to take that back; null where nobody wants to know.</param>
+    public TensorWork(OutputTensor tensor, OutputFile file, UndoRecorder? undo)
+        : base(tensor.Target, file)
     {
-        Target = tensor.Target;
-        File = file;
         Base = tensor.Source;
         Edit = tensor.Edit;
         IsComposed = Edit?.IsComposed == true;
@@ -25,15 +23,16 @@ internal sealed class TensorWork
         // Without updates rows have no meaning: one element is as good as a row.
         (Rows, long columns) = Edit is { Deltas.Count: > 0 } || IsComposed ? Target.Shape.AsMatrix() : (Target.Shape.ElementCount, 1);
         Columns = checked((int)columns);
+        if (Edit is { Deltas.Count: > 0 }) _product = new(() => ProductBuilder.Build(Edit.Name, Edit.Shape, Edit.Deltas, InDoubles));
+        Undo = tensor.Source is { } source ? undo?.Add(source, Target, Columns, Edit?.Deltas ?? [], InDoubles) : null;
     }
-
-    public TensorInfo Target { get; }
-
-    public OutputFile File { get; }
 
     public TensorValue? Base { get; }
 
     public TensorEdit? Edit { get; }
+
+    /// <summary>How to take it back; null where that is not recorded.</summary>
+    public RecordedTensor? Undo { get; }
 
     /// <summary>Whether values from several places make up the tile before updates are added.</summary>
     public bool IsComposed { get; }
@@ -48,41 +47,25 @@ internal sealed class TensorWork
     /// <summary>Where an uncomposed tile comes from: the replacement, else the base.</summary>
     public TensorValue Straight => Edit?.Whole?.Values ?? Base ?? throw new InvalidOperationException($"'{Target.Name}' has no values");
 
-    /// <summary>Cuts the tensor into tiles of whole rows, of about <paramref name="tileBytes"/> each. To be called once.</summary>
-    public IEnumerable<MergeJob> Tiles(int tileBytes)
+    /// <summary>Whether an uncomposed tile comes from the base.</summary>
+    public bool IsStraightFromBase => !IsComposed && Edit?.Whole is null;
+
+    public override IEnumerable<MergeJob> Tiles(int tileBytes)
     {
         long rowBytes = (long)Columns * Math.Max(Target.DType.Bytes(), IsComposed ? sizeof(double) : Straight.DType.Bytes());
-        int rowsPerTile = (int)Math.Clamp(tileBytes / Math.Max(rowBytes, 1), 1, Math.Max(Rows, 1));
-        _tilesLeft = (Rows + rowsPerTile - 1) / rowsPerTile;
-        for (long row = 0; row < Rows; row += rowsPerTile)
-        {
-            yield return new TileJob(this, row, (int)Math.Min(rowsPerTile, Rows - row));
-        }
+        // Of rows that only the base has, it is recorded how to bring them back.
+        long rows = Math.Max(Rows, Undo?.Cut.OriginalRows ?? 0);
+        return Cut(rows, rowBytes, tileBytes, Undo?.Cut.BlockRows ?? 1).Select(tile => new TileJob(this, tile.First, tile.Count));
     }
 
     /// <summary>The tensor's updates, ready to be added; null where it has none.</summary>
-    public IPreparedProduct? Product(ICompute compute)
+    public IPreparedProduct? Product(ICompute compute) => _product?.Get(compute);
+
+    public override void Release()
     {
-        if (Edit is not { Deltas.Count: > 0 }) return null;
-        lock (_preparing)
-        {
-            return _product ??= compute.Prepare(ProductBuilder.Build(Edit, InDoubles));
-        }
+        _product?.Dispose();
+        Undo?.Release();
     }
 
-    /// <summary>Says that one tile is done.</summary>
-    public void TileDone()
-    {
-        if (Interlocked.Decrement(ref _tilesLeft) == 0) Release();
-    }
-
-    /// <summary>Lets the updates go.</summary>
-    public void Release()
-    {
-        lock (_preparing)
-        {
-            _product?.Dispose();
-            _product = null;
-        }
-    }
+    protected override void Finish() => Undo?.Finish();
 }

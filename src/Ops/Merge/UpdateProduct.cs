@@ -16,7 +16,7 @@ internal static class UpdateProduct
     {
         TensorEdit edit = new(delta.Target.Path, null, DType.F64, ShapeOf(delta));
         edit.Add(new(delta, 1, Transposed: false), delta.Kind);
-        return ProductBuilder.Build(edit, inDoubles: true);
+        return ProductBuilder.Build(edit.Name, edit.Shape, edit.Deltas, inDoubles: true);
     }
 
     /// <summary>The shape of an update: [out, in, …kernel], or that of the values that are added.</summary>

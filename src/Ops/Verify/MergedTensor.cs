@@ -65,7 +65,7 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
     public MergeErrors Check(long firstRow, long rows, ICompute compute, CancellationToken cancellation)
     {
         int columns = Size.Columns;
-        LowRankProduct? product = planned.Edit is { Deltas.Count: > 0 } edit ? ProductBuilder.Build(edit, inDoubles: true) : null;
+        LowRankProduct? product = planned.Edit is { Deltas.Count: > 0 } edit ? ProductBuilder.Build(edit.Name, edit.Shape, edit.Deltas, inDoubles: true) : null;
         using IPreparedProduct? prepared = product is null ? null : compute.Prepare(product);
         FactorNorms? norms = product is null ? null : new(product);
         int most = tileElements / Math.Max(columns, 1);

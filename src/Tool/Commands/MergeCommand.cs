@@ -35,11 +35,16 @@ internal static class MergeCommand
             "--dtype", "keep, f32, f16 or bf16: the element type of the output's floating-point tensors (default: keep)", "TYPE", ReadType);
         Option<OrKeep<long>?> shardSize = SizeOption.CreateOrKeep(
             "--max-shard-size", "keep, or the size of tensors in one output file, such as 5GB (default: keep the base's files)");
+        Option<string?> undo = new("--undo")
+        {
+            Description = "Write a record from which unmerge restores every bit of the base: a file beside the output",
+            HelpName = "FILE",
+        };
         Option<bool> allowUnmatched = new("--allow-unmatched") { Description = "Merge what matches and warn of the rest, instead of stopping" };
         Option<bool> verify = new("--verify") { Description = "Afterwards read the output back and check it against base + adapters; exit with 1 if it is not" };
         Command command = new(Name, "Merge adapters into a base model: W + Σ weight · scale · B · A, rounded once")
         {
-            basePath, adapters, output, dtype, shardSize, allowUnmatched, verify,
+            basePath, adapters, output, dtype, shardSize, undo, allowUnmatched, verify,
         };
         WriteOptions write = new(command);
         ComputeOptions compute = new(command);
@@ -55,6 +60,7 @@ internal static class MergeCommand
                 Output = parsed.GetRequiredValue(output),
                 OutputType = parsed.GetValue(dtype)?.Value,
                 MaxShardBytes = parsed.GetValue(shardSize)?.Value,
+                UndoRecord = parsed.GetValue(undo),
                 AllowUnmatched = parsed.GetValue(allowUnmatched),
                 Overwrite = writing.Force,
                 Flush = writing.Flush,

@@ -20,6 +20,7 @@ internal static class ToolCommands
             ResizeRankCommand.Create(environment),
             StackCommand.Create(environment),
             ExtractCommand.Create(environment),
+            UnmergeCommand.Create(environment),
             InspectCommand.Create(environment),
             DiffCommand.Create(environment),
             VerifyCommand.Create(environment),

@@ -14,6 +14,7 @@ internal static class MergeText
         }
 
         Line(output, "out", plan.Options.Output);
+        if (plan.Options.UndoRecord is { } undo) Line(output, "undo", undo);
         Line(output, "size", $"{Words.Bytes(plan.OutputBytes)} in {Words.Count(plan.Shards.Count, "tensor file")}, {Words.Count(plan.OtherFiles.Count, "other file")}");
         Line(output, "tensors",
             $"{Words.Count(plan.Tensors.Count)}: {Count(plan, TensorAction.Change)} change, {Count(plan, TensorAction.Cast)} cast, {Count(plan, TensorAction.Copy)} copied");
@@ -21,9 +22,16 @@ internal static class MergeText
         WriteFiles(output, plan, everything);
     }
 
-    public static void WriteReport(TextWriter output, MergeReport report) => output.WriteLine(TerminalText.Escape(
-        $"merged into '{report.Output}': {Words.Count(report.TensorsTotal, "tensor")}, {Words.Count(report.TensorsChanged)} changed, "
-        + $"{Words.Bytes(report.BytesWritten)} in {Words.Duration(report.Elapsed)}"));
+    public static void WriteReport(TextWriter output, MergeReport report)
+    {
+        output.WriteLine(TerminalText.Escape(
+            $"merged into '{report.Output}': {Words.Count(report.TensorsTotal, "tensor")}, {Words.Count(report.TensorsChanged)} changed, "
+            + $"{Words.Bytes(report.BytesWritten)} in {Words.Duration(report.Elapsed)}"));
+        if (report.Undo is not { } undo) return;
+        double share = 100.0 * undo.Bytes / Math.Max(undo.ChangedBytes, 1);
+        output.WriteLine(TerminalText.Escape(
+            $"undo record '{undo.Path}': {Words.Bytes(undo.Bytes)}, {Words.Number(Math.Round(share, 2))} % of what changed, {Words.Count(undo.Repaired, "element")} to repair"));
+    }
 
     private static void WriteTensors(TextWriter output, MergePlan plan, bool everything)
     {

@@ -26,6 +26,8 @@ internal static class JsonOutput
 
     public static void Write(TextWriter output, ExtractDocument document) => Write(output, document, ToolJson.Readable.ExtractDocument);
 
+    public static void Write(TextWriter output, UnmergeDocument document) => Write(output, document, ToolJson.Readable.UnmergeDocument);
+
     public static void Write(TextWriter output, DoctorDocument document) => Write(output, document, ToolJson.Readable.DoctorDocument);
 
     /// <summary>JSON has no NaN and no infinity.</summary>
@@ -45,6 +47,7 @@ internal static class JsonOutput
 [JsonSerializable(typeof(ResizeDocument))]
 [JsonSerializable(typeof(StackDocument))]
 [JsonSerializable(typeof(ExtractDocument))]
+[JsonSerializable(typeof(UnmergeDocument))]
 [JsonSerializable(typeof(DoctorDocument))]
 internal sealed partial class ToolJson : JsonSerializerContext
 {

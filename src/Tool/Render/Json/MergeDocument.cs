@@ -35,6 +35,10 @@ internal sealed record MergeDocument : CommandDocument
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public VerifiedBody? Verified { get; init; }
 
+    /// <summary>The undo record; only where one was asked for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public UndoBody? Undo { get; init; }
+
     /// <summary>Every tensor of the output; in a plan only.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<PlannedTensorBody>? Tensors { get; init; }
@@ -49,6 +53,9 @@ internal sealed record MergeAdapterBody(string Path, double Weight, string Layou
 
 /// <summary>One tensor file of the output.</summary>
 internal sealed record ShardBody(string File, long Bytes, int Tensors);
+
+/// <summary>An undo record; of a plan its path alone.</summary>
+internal sealed record UndoBody(string Path, long? Bytes, long? Repaired, long? ChangedBytes);
 
 /// <summary>What happens to one tensor.</summary>
 internal sealed record PlannedTensorBody(

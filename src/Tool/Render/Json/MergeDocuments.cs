@@ -25,6 +25,7 @@ internal static class MergeDocuments
         Seconds = null,
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Shards = Shards(plan.Shards),
+        Undo = plan.Options.UndoRecord is { } undo ? new(undo, null, null, null) : null,
         Tensors =
         [
             .. plan.Tensors.Select(t => new PlannedTensorBody(
@@ -51,6 +52,7 @@ internal static class MergeDocuments
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Shards = Shards(report.Shards),
         Verified = verified is null ? null : VerifiedBody.Of(verified),
+        Undo = report.Undo is { } undo ? new(undo.Path, undo.Bytes, undo.Repaired, undo.ChangedBytes) : null,
         Warnings = warnings,
     };
 

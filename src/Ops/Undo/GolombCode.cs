@@ -1,0 +1,67 @@
+using System.Numerics;
+
+namespace LoraKit.Ops.Undo;
+
+/// <summary>The two codes of numbers: Golomb–Rice for gaps, which are spread geometrically, Exp-Golomb for magnitudes, whose tail is long.</summary>
+internal static class GolombCode
+{
+    /// <summary>The largest parameter of either.</summary>
+    public const int MaxParameter = 63;
+
+    /// <summary>Rice: value / 2ᵏ in unary, the lowest k bits.</summary>
+    public static void WriteRice(ref BitWriter bits, uint value, int k)
+    {
+        bits.WriteUnary((int)(value >> k));
+        bits.Write(value, k);
+    }
+
+    public static long RiceLength(uint value, int k) => (value >> k) + 1 + k;
+
+    /// <summary>A Rice code below a limit; null for any other and for broken bits.</summary>
+    public static uint? ReadRice(ref BitReader bits, int k, uint limit)
+    {
+        if (bits.ReadUnary((int)(limit >> k)) is not { } high) return null;
+        ulong value = ((ulong)high << k) | bits.Read(k);
+        return value < limit && !bits.IsOverrun ? (uint)value : null;
+    }
+
+    /// <summary>Exp-Golomb: the length of value / 2ᵏ + 1 in unary, that number without its first bit, the lowest k bits of the value.</summary>
+    public static void WriteExponential(ref BitWriter bits, ulong value, int k)
+    {
+        ulong high = (value >> k) + 1;
+        int length = BitOperations.Log2(high);
+        bits.WriteUnary(length);
+        bits.Write(high, length);
+        bits.Write(value, k);
+    }
+
+    public static int ExponentialLength(ulong value, int k) => (2 * BitOperations.Log2((value >> k) + 1)) + 1 + k;
+
+    /// <summary>An Exp-Golomb code of at most a limit; null for any other and for broken bits.</summary>
+    public static ulong? ReadExponential(ref BitReader bits, int k, ulong limit)
+    {
+        if (bits.ReadUnary(BitOperations.Log2((limit >> k) + 1)) is not { } length) return null;
+        ulong high = (1ul << length) + bits.Read(length) - 1;
+        if (high > limit >> k) return null;
+        ulong value = (high << k) | bits.Read(k);
+        return value <= limit && !bits.IsOverrun ? value : null;
+    }
+
+    /// <summary>The parameter of the shortest Exp-Golomb codes, from how many values have which ⌊log₂(value + 1)⌋.</summary>
+    public static int BestExponential(ReadOnlySpan<long> lengths)
+    {
+        (int best, long shortest) = (0, long.MaxValue);
+        for (int k = 0; k < lengths.Length; k++)
+        {
+            long total = 0;
+            for (int length = 0; length < lengths.Length; length++)
+            {
+                total += lengths[length] * ((2 * Math.Max(length - k, 0)) + 1 + k);
+            }
+
+            if (total < shortest) (best, shortest) = (k, total);
+        }
+
+        return best;
+    }
+}

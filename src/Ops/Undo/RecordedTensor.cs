@@ -1,0 +1,159 @@
+using System.Buffers.Binary;
+using LoraKit.Formats.Safetensors;
+using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Merge;
+
+namespace LoraKit.Ops.Undo;
+
+/// <summary>How to take back what a merge does to one tensor, written down tile by tile as the merge goes.</summary>
+internal sealed class RecordedTensor
+{
+    private const int LengthBytes = 4;
+
+    private readonly StoredTensor _original;
+    private readonly Prediction _prediction;
+    private readonly IReadOnlyList<UndoUpdate> _updates;
+    private readonly bool _inDoubles;
+    private readonly UndoSpill _spill;
+    private readonly int[] _codeLengths;
+    private readonly long[] _codeOffsets;
+    private BlockHashes? _before;
+    private BlockHashes? _after;
+    private string _beforeHash = "";
+    private string _afterHash = "";
+    private long _corrections;
+
+    public RecordedTensor(StoredTensor original, BlockCut cut, Prediction prediction, IReadOnlyList<UndoUpdate> updates, bool inDoubles, UndoSpill spill)
+    {
+        _original = original;
+        Cut = cut;
+        _prediction = prediction;
+        _updates = updates;
+        _inDoubles = inDoubles;
+        _spill = spill;
+        _codeLengths = new int[cut.OriginalBlocks];
+        _codeOffsets = new long[cut.OriginalBlocks];
+        _before = new(cut.OriginalBlocks);
+        _after = new(cut.MergedBlocks);
+    }
+
+    public BlockCut Cut { get; }
+
+    /// <summary>Elements that have a correction.</summary>
+    public long Corrections => Interlocked.Read(ref _corrections);
+
+    /// <summary>Its bytes in the base.</summary>
+    public long OriginalBytes => _original.Info.ByteLength;
+
+    /// <summary>Writes down a tile, whose first row is a block's.</summary>
+    /// <param name="firstRow">The first row.</param>
+    /// <param name="rows">Rows before or after the merge, whichever are more.</param>
+    /// <param name="original">The base's bytes, where they are at hand.</param>
+    /// <param name="merged">What became of them.</param>
+    /// <param name="context">Buffers, and the right to compute.</param>
+    public void Record(long firstRow, int rows, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, JobContext context)
+    {
+        int originalBytes = checked(Cut.Original(firstRow, rows) * Cut.OriginalRowBytes);
+        if (original.IsEmpty && originalBytes > 0)
+        {
+            Span<byte> read = context.Buffers.Original(originalBytes);
+            _original.ReadBytes(firstRow * Cut.OriginalRowBytes, read);
+            original = read;
+        }
+
+        int blocks = (rows + Cut.BlockRows - 1) / Cut.BlockRows;
+        Span<byte> codes = context.Buffers.Codes(originalBytes + (blocks * BlockEncoder.Overhead));
+        context.Computing.Wait(context.Cancellation);
+        try
+        {
+            codes = Encode(firstRow, original, merged, codes, context.Buffers);
+        }
+        finally
+        {
+            context.Computing.Release();
+        }
+
+        long offset = codes.Length > 0 ? _spill.Append(codes) : 0;
+        for (long block = firstRow / Cut.BlockRows, end = Math.Min(block + blocks, _codeLengths.Length); block < end; block++)
+        {
+            _codeOffsets[block] = offset;
+            offset += _codeLengths[block];
+        }
+    }
+
+    /// <summary>After the last tile.</summary>
+    public void Finish()
+    {
+        (_beforeHash, _afterHash) = (_before!.Finish(), _after!.Finish());
+        (_before, _after) = (null, null);
+    }
+
+    /// <summary>Lets the updates go.</summary>
+    public void Release() => _prediction.Dispose();
+
+    /// <summary>What the manifest says of it.</summary>
+    public UndoTensor Describe() => new(
+        _original.Name, Cut.MergedType.FileName(), Cut.Columns, Cut.BlockRows, _inDoubles, _updates, Corrections, _beforeHash, _afterHash);
+
+    /// <summary>Its codes as they are stored: the length of each block's, then those.</summary>
+    public TensorToWrite Codes()
+    {
+        long table = (long)_codeLengths.Length * LengthBytes;
+        long length = table + _codeLengths.Sum(l => (long)l);
+        int block = 0;
+        long blockStart = table; // Asked for in ascending order.
+        return new(UndoNames.Codes(_original.Name), DType.U8, new(length), Fill);
+
+        void Fill(long start, Span<byte> destination)
+        {
+            Span<byte> entry = stackalloc byte[LengthBytes];
+            while (destination.Length > 0)
+            {
+                int now;
+                if (start < table)
+                {
+                    BinaryPrimitives.WriteInt32LittleEndian(entry, _codeLengths[start / LengthBytes]);
+                    ReadOnlySpan<byte> rest = entry[(int)(start % LengthBytes)..];
+                    now = Math.Min(rest.Length, destination.Length);
+                    rest[..now].CopyTo(destination);
+                }
+                else
+                {
+                    for (; start >= blockStart + _codeLengths[block]; block++)
+                    {
+                        blockStart += _codeLengths[block];
+                    }
+
+                    int from = (int)(start - blockStart);
+                    now = Math.Min(_codeLengths[block] - from, destination.Length);
+                    _spill.Read(_codeOffsets[block] + from, destination[..now]);
+                }
+
+                destination = destination[now..];
+                start += now;
+            }
+        }
+    }
+
+    private Span<byte> Encode(long firstRow, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, Span<byte> codes, TileBuffers buffers)
+    {
+        long firstBlock = firstRow / Cut.BlockRows;
+        int blockBytes = checked(Cut.BlockRows * Cut.OriginalRowBytes);
+        _before!.Add(firstBlock, original, blockBytes);
+        _after!.Add(firstBlock, merged, checked(Cut.BlockRows * Cut.MergedRowBytes));
+        Span<byte> prediction = buffers.Prediction(original.Length);
+        _prediction.Fill(firstRow, merged, prediction);
+        int written = 0;
+        long corrections = 0;
+        for (int start = 0, block = (int)firstBlock; start < original.Length; start += blockBytes, block++)
+        {
+            int now = Math.Min(blockBytes, original.Length - start);
+            _codeLengths[block] = buffers.Encoder.Encode(Cut.OriginalType.Bytes(), original.Slice(start, now), prediction.Slice(start, now), codes[written..]);
+            written += _codeLengths[block];
+            corrections += buffers.Encoder.Corrections;
+        }
+
+        Interlocked.Add(ref _corrections, corrections);
+        return codes[..written];
+    }
+}

@@ -1,0 +1,116 @@
+using LoraKit.Formats;
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts;
+using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Merge;
+using LoraKit.Ops.Undo;
+
+namespace LoraKit.Ops.Unmerge;
+
+/// <summary>The adapters of a record, found where it says or among those the user named, and the same to the byte. Only those are opened that are subtracted.</summary>
+internal sealed class RecordedAdapters : IDisposable
+{
+    private readonly UndoRecord _record;
+    private readonly Dictionary<int, Adapter> _opened = [];
+    private readonly Dictionary<(int Adapter, string Target, int Occurrence), AdapterDelta> _updates = [];
+
+    private RecordedAdapters(UndoRecord record) => _record = record;
+
+    /// <summary>Where they were found.</summary>
+    public IReadOnlyList<string> Paths => [.. _opened.Values.Select(a => a.Path)];
+
+    /// <exception cref="LoraKitException">One is missing, or another than the one that was merged.</exception>
+    public static RecordedAdapters Open(UndoRecord record, IReadOnlyList<AdapterInput> named)
+    {
+        RecordedAdapters adapters = new(record);
+        try
+        {
+            List<(string Path, AdapterHashes Hashes)> candidates = [.. named.Select(a => (a.Path, AdapterHashes.Of(a.Path, default)))];
+            foreach (int index in record.Manifest.Tensors.SelectMany(t => t.Updates).Select(u => u.Adapter).Distinct().Order())
+            {
+                if (index < 0 || index >= record.Manifest.Adapters.Count) throw UndoRecord.Damaged(record.Path, $"there is no adapter {index}");
+                adapters.Add(index, Locate(record, record.Manifest.Adapters[index], candidates));
+            }
+
+            return adapters;
+        }
+        catch
+        {
+            adapters.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The updates of a tensor as they were merged.</summary>
+    /// <param name="tensor">What the record says of it.</param>
+    /// <param name="merged">The shape after the merge.</param>
+    public IReadOnlyList<WeightedDelta> Find(UndoTensor tensor, TensorShape merged)
+    {
+        List<WeightedDelta> found = [];
+        foreach (UndoUpdate update in tensor.Updates)
+        {
+            if (!_updates.TryGetValue((update.Adapter, update.Target, update.Occurrence), out AdapterDelta? delta))
+            {
+                throw UndoRecord.Damaged(_record.Path, $"its adapter has no update of '{Printable.Text(update.Target)}'", tensor.Name);
+            }
+
+            (long rows, long columns) = merged.AsMatrix();
+            bool fits = columns == tensor.Columns && delta switch
+            {
+                LowRankDelta low => (low.OutFeatures, low.Down.Shape.AsMatrix().Columns) == (update.Transposed ? (columns, rows) : (rows, columns)),
+                DenseDelta dense => dense.Values.Shape.ElementCount == rows * columns,
+                _ => false,
+            };
+            if (!fits) throw UndoRecord.Damaged(_record.Path, $"the update of '{Printable.Text(update.Target)}' does not fit it", tensor.Name);
+            found.Add(new(delta, _record.Manifest.Adapters[update.Adapter].Weight, update.Transposed));
+        }
+
+        return found;
+    }
+
+    public void Dispose()
+    {
+        foreach (Adapter adapter in _opened.Values)
+        {
+            adapter.Dispose();
+        }
+    }
+
+    private void Add(int index, string path)
+    {
+        Adapter adapter = AdapterLayouts.Open(path);
+        _opened.Add(index, adapter);
+        foreach (var ofTarget in adapter.Deltas.GroupBy(d => d.Target.Path, StringComparer.Ordinal))
+        {
+            int occurrence = 0;
+            foreach (AdapterDelta delta in ofTarget)
+            {
+                _updates.Add((index, ofTarget.Key, occurrence++), delta);
+            }
+        }
+    }
+
+    private static string Locate(UndoRecord record, UndoAdapter adapter, List<(string Path, AdapterHashes Hashes)> candidates)
+    {
+        AdapterHashes wanted = new(adapter.Tensors, adapter.Config);
+        if (candidates.FirstOrDefault(c => c.Hashes == wanted).Path is { } match) return match;
+        if (adapter.Path.Contains('\0')) throw UndoRecord.Damaged(record.Path, "the path of its adapter is no path");
+        string path = Path.GetFullPath(adapter.Path, Path.GetDirectoryName(RealPath.Of(record.Path))!);
+        if (candidates.Count > 0 && !Path.Exists(path))
+        {
+            throw new InvalidAdapterException(
+                $"{Printable.Text(candidates[0].Path)}: is not the adapter that was merged (recorded at {Printable.Text(adapter.Path)}): its files have other hashes; name the one that was",
+                candidates[0].Path);
+        }
+
+        if (!Path.Exists(path))
+        {
+            throw new InputNotFoundException(
+                $"{Printable.Text(path)}: the adapter that was merged is not there any more; say where it is with --adapter", path);
+        }
+
+        return AdapterHashes.Of(path, default) == wanted ? path : throw new InvalidAdapterException(
+            $"{Printable.Text(path)}: is not the adapter that was merged: its files have other hashes; name the one that was with --adapter", path);
+    }
+}

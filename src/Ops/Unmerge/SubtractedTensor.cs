@@ -1,0 +1,126 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using LoraKit.Formats.Files;
+using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Compute;
+using LoraKit.Ops.Merge;
+using LoraKit.Ops.Undo;
+
+namespace LoraKit.Ops.Unmerge;
+
+/// <summary>
+/// A tensor from which updates are subtracted, P = round(W' − ΔW). P is the base's value for sure where it alone merges to W' again; merging is
+/// monotone, so it is enough to merge P and its two neighbours. All other elements may differ.
+/// </summary>
+internal sealed class SubtractedTensor : TensorTiles
+{
+    private readonly StoredTensor _merged;
+    private readonly RestorationCounts _counts;
+    private readonly SharedProduct _negated;
+    private readonly SharedProduct _updates;
+    private readonly long _rows;
+    private readonly int _columns;
+    private readonly int _elementBytes;
+
+    public SubtractedTensor(StoredTensor merged, TensorEdit edit, TensorInfo target, OutputFile file, RestorationCounts counts)
+        : base(target, file)
+    {
+        _merged = merged;
+        _counts = counts;
+        bool inDoubles = target.DType == DType.F64;
+        _negated = new(() => ProductBuilder.BuildNegated(edit.Name, target.Shape, edit.Deltas, inDoubles));
+        _updates = new(() => ProductBuilder.Build(edit.Name, target.Shape, edit.Deltas, inDoubles));
+        (_rows, long columns) = target.Shape.AsMatrix();
+        _columns = checked((int)columns);
+        _elementBytes = target.DType.Bytes();
+    }
+
+    public override IEnumerable<MergeJob> Tiles(int tileBytes) =>
+        Cut(_rows, (long)_columns * _elementBytes, tileBytes, 1).Select(tile => new Job(this, tile.First, tile.Count));
+
+    public override void Release()
+    {
+        _negated.Dispose();
+        _updates.Dispose();
+    }
+
+    private void Subtract(long firstRow, int rows, JobContext context)
+    {
+        int bytes = checked(rows * _columns * _elementBytes);
+        Span<byte> merged = context.Buffers.Source(bytes), predicted = context.Buffers.Destination(bytes);
+        _merged.ReadBytes(firstRow * _columns * _elementBytes, merged);
+        context.Computing.Wait(context.Cancellation);
+        try
+        {
+            Add(context.Compute, _negated, merged, predicted, firstRow, rows);
+            _counts.AddMayDiffer(CountAmbiguous(context, merged, predicted, firstRow, rows));
+        }
+        finally
+        {
+            context.Computing.Release();
+        }
+
+        File.Write(Target.Offset + (firstRow * _columns * _elementBytes), predicted);
+        TileDone();
+    }
+
+    private long CountAmbiguous(JobContext context, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, long firstRow, int rows) => _elementBytes switch
+    {
+        1 => CountAmbiguous<byte>(context, merged, predicted, firstRow, rows),
+        2 => CountAmbiguous<ushort>(context, merged, predicted, firstRow, rows),
+        4 => CountAmbiguous<uint>(context, merged, predicted, firstRow, rows),
+        _ => CountAmbiguous<ulong>(context, merged, predicted, firstRow, rows),
+    };
+
+    private long CountAmbiguous<T>(JobContext context, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, long firstRow, int rows)
+        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
+    {
+        Span<byte> candidates = context.Buffers.Prediction(merged.Length), again = context.Buffers.Original(merged.Length);
+        Span<byte> ambiguous = context.Buffers.Codes(rows * _columns);
+        ReadOnlySpan<T> wanted = MemoryMarshal.Cast<byte, T>(merged), found = MemoryMarshal.Cast<byte, T>(again), center = MemoryMarshal.Cast<byte, T>(predicted);
+        Span<T> moved = MemoryMarshal.Cast<byte, T>(candidates);
+        Add(context.Compute, _updates, predicted, again, firstRow, rows);
+        for (int i = 0; i < wanted.Length; i++)
+        {
+            ambiguous[i] = found[i] == wanted[i] ? (byte)0 : (byte)1;
+        }
+
+        foreach (bool below in (ReadOnlySpan<bool>)[false, true])
+        {
+            for (int i = 0; i < moved.Length; i++)
+            {
+                moved[i] = Ordinals<T>.Moved(center[i], 1, below);
+            }
+
+            Add(context.Compute, _updates, candidates, again, firstRow, rows);
+            for (int i = 0; i < wanted.Length; i++)
+            {
+                if (found[i] == wanted[i]) ambiguous[i] = 1;
+            }
+        }
+
+        return ambiguous.Length - ambiguous.Count((byte)0);
+    }
+
+    private void Add(ICompute compute, SharedProduct product, ReadOnlySpan<byte> source, Span<byte> destination, long firstRow, int rows) => compute.AddProduct(
+        new Tile
+        {
+            Source = source,
+            SourceType = Target.DType,
+            Destination = destination,
+            DestinationType = Target.DType,
+            Rows = rows,
+            Columns = _columns,
+        },
+        product.Get(compute),
+        firstRow);
+
+    private sealed class Job(SubtractedTensor tensor, long firstRow, int rows) : MergeJob
+    {
+        public override string Name => tensor.Target.Name;
+
+        public override long Bytes => (long)rows * tensor._columns * tensor._elementBytes;
+
+        public override void Run(JobContext context) => tensor.Subtract(firstRow, rows, context);
+    }
+}

@@ -1,0 +1,72 @@
+using System.CommandLine;
+using LoraKit.Ops;
+using LoraKit.Ops.Unmerge;
+using LoraKit.Tool.Options;
+using LoraKit.Tool.Render;
+using LoraKit.Tool.Render.Json;
+using LoraKit.Tool.Render.Progress;
+
+namespace LoraKit.Tool.Commands;
+
+/// <summary><c>unmerge --merged PATH --out PATH</c> and one of <c>--undo</c>, <c>--adapter</c>, <c>--base</c>.</summary>
+internal static class UnmergeCommand
+{
+    public const string Name = "unmerge";
+
+    public static Command Create(ToolEnvironment environment)
+    {
+        Option<string> merged = new("--merged") { Description = "The merged model: a safetensors file or a folder", HelpName = "PATH", Required = true };
+        Option<string> output = new("--out") { Description = "Where the base goes: a folder, or a .safetensors file if the base is one file", HelpName = "PATH", Required = true };
+        Option<string?> undo = new("--undo") { Description = "The record of merge --undo: restores every bit", HelpName = "FILE" };
+        Option<string?> basePath = new("--base") { Description = "The base: compared with the merged model, and copied", HelpName = "PATH" };
+        Option<AdapterInput[]> adapters = AdapterOption.Create(
+            "With --undo: where the adapters are now; with --base: what was merged, to check it; alone: what to subtract, with @WEIGHT", required: false);
+        Command command = new(Name, "Take a merge back: to the bit with its undo record or the base, else by subtracting")
+        {
+            merged, output, undo, basePath, adapters,
+        };
+        WriteOptions write = new(command);
+        Option<int> threads = ThreadsOption.Create();
+        Option<long?> memory = SizeOption.Create("--memory", "The cap for tile buffers (default: 256MB)");
+        command.Options.Add(threads);
+        command.Options.Add(memory);
+        OutputOptions speech = new(command);
+        command.SetAction(parsed =>
+        {
+            WriteSettings writing = write.Read(parsed);
+            UnmergeOptions options = new()
+            {
+                Merged = PathArgument.Resolve(parsed.GetRequiredValue(merged), environment),
+                Output = parsed.GetRequiredValue(output),
+                UndoRecord = parsed.GetValue(undo),
+                Base = parsed.GetValue(basePath) is { } path ? PathArgument.Resolve(path, environment) : null,
+                Adapters = AdapterOption.Resolve(parsed.GetValue(adapters) ?? [], environment),
+                Overwrite = writing.Force,
+                Flush = writing.Flush,
+                Threads = parsed.GetValue(threads),
+            };
+            if (parsed.GetValue(memory) is { } bytes) options = options with { MemoryBytes = bytes };
+            return Run(environment, speech.Read(parsed), options, writing.DryRun);
+        });
+        return command;
+    }
+
+    private static int Run(ToolEnvironment environment, OutputSettings output, UnmergeOptions options, bool dryRun)
+    {
+        using Interruption interruption = environment.Interruptible();
+        using UnmergePlan plan = UnmergePlan.Create(options);
+        if (!output.Quiet) Warnings.Write(environment.Messages, plan.Warnings);
+        if (dryRun)
+        {
+            if (output.Json) JsonOutput.Write(environment.Output, UnmergeDocument.OfPlan(plan));
+            else UnmergeText.WritePlan(environment.Output, plan);
+            return ExitCode.Done;
+        }
+
+        UnmergeReport report = ProgressDisplay.Run(environment, output, "unmerging", progress => plan.Run(progress, interruption.Token));
+        if (!output.Quiet) Warnings.Write(environment.Messages, report.Warnings);
+        if (output.Json) JsonOutput.Write(environment.Output, UnmergeDocument.OfReport(plan, report));
+        else UnmergeText.WriteReport(environment.Output, report);
+        return ExitCode.Done;
+    }
+}
