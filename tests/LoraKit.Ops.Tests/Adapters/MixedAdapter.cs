@@ -16,7 +16,11 @@ internal static class MixedAdapter
     /// <summary>Rows of each module's update.</summary>
     public static readonly IReadOnlyDictionary<string, int> Rows = new Dictionary<string, int>
     {
-        [Wide] = 37, [Small] = 5, [Zero] = 12, [Kernel] = 9, [Embedding] = 41,
+        [Wide] = 37,
+        [Small] = 5,
+        [Zero] = 12,
+        [Kernel] = 9,
+        [Embedding] = 41,
     };
 
     public static string Write(string folder, DType dtype, bool stabilized = false)

@@ -100,7 +100,9 @@ public sealed class RankPolicyTests
         using SimdCompute compute = new();
         ResizeOptions options = Resizing.Options(MixedAdapter.Write(temp["in"], DType.F32), temp["out"], policy) with
         {
-            MaxRank = most, MinRank = least, ConvRank = conv,
+            MaxRank = most,
+            MinRank = least,
+            ConvRank = conv,
         };
         InvalidOptionException error = Assert.Throws<InvalidOptionException>(() => ResizePlan.Create(options, compute));
         Assert.DoesNotContain('\n', error.Message);
