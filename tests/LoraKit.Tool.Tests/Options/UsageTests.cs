@@ -21,7 +21,6 @@ public sealed class UsageTests
         { "--compute simd --device cuda", "--compute simd runs on the CPU only" },
         { "--adapter @0.5", "names no adapter" },
         { "--adapter x@1e999", "finite" },
-        { "--undo file", "--undo" },
         { "--resume", "--resume" },
         { "--semantics peft", "--semantics" },
         { "--part 1/2", "--part" },
