@@ -9,6 +9,7 @@ namespace LoraKit.Ops.Undo;
 internal sealed class RecordedTensor
 {
     private const int LengthBytes = 4;
+    private const int MostAtOnce = 1 << 20; // Bytes read from the spill.
 
     private readonly StoredTensor _original;
     private readonly Prediction _prediction;
@@ -125,7 +126,7 @@ internal sealed class RecordedTensor
                     }
 
                     int from = (int)(start - blockStart);
-                    now = Math.Min(_codeLengths[block] - from, destination.Length);
+                    now = Math.Min(KeptTogether(block) - from, destination.Length);
                     _spill.Read(_codeOffsets[block] + from, destination[..now]);
                 }
 
@@ -135,22 +136,41 @@ internal sealed class RecordedTensor
         }
     }
 
+    /// <summary>Bytes of the codes from a block on that lie one after the other in the spill: those of a tile, or more.</summary>
+    private int KeptTogether(int block)
+    {
+        int bytes = _codeLengths[block];
+        while (bytes <= MostAtOnce && ++block < _codeLengths.Length && _codeOffsets[block] == _codeOffsets[block - 1] + _codeLengths[block - 1])
+        {
+            bytes += _codeLengths[block];
+        }
+
+        return bytes;
+    }
+
     private Span<byte> Encode(long firstRow, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, Span<byte> codes, TileBuffers buffers)
     {
-        long firstBlock = firstRow / Cut.BlockRows;
-        int blockBytes = checked(Cut.BlockRows * Cut.OriginalRowBytes);
-        _before!.Add(firstBlock, original, blockBytes);
-        _after!.Add(firstBlock, merged, checked(Cut.BlockRows * Cut.MergedRowBytes));
-        Span<byte> prediction = buffers.Prediction(original.Length);
-        _prediction.Fill(firstRow, merged, prediction);
+        int originalBytes = checked(Cut.BlockRows * Cut.OriginalRowBytes), mergedBytes = checked(Cut.BlockRows * Cut.MergedRowBytes);
         int written = 0;
         long corrections = 0;
-        for (int start = 0, block = (int)firstBlock; start < original.Length; start += blockBytes, block++)
+
+        // All that is done to a block is done while it is in the cache.
+        for (long block = firstRow / Cut.BlockRows; original.Length > 0 || merged.Length > 0; block++)
         {
-            int now = Math.Min(blockBytes, original.Length - start);
-            _codeLengths[block] = buffers.Encoder.Encode(Cut.OriginalType.Bytes(), original.Slice(start, now), prediction.Slice(start, now), codes[written..]);
-            written += _codeLengths[block];
-            corrections += buffers.Encoder.Corrections;
+            ReadOnlySpan<byte> before = original[..Math.Min(originalBytes, original.Length)], after = merged[..Math.Min(mergedBytes, merged.Length)];
+            if (before.Length > 0)
+            {
+                Span<byte> prediction = buffers.Prediction(before.Length);
+                _prediction.Fill(block * Cut.BlockRows, after, prediction);
+                _before!.Add(block, before);
+                _codeLengths[block] = buffers.Encoder.Encode(Cut.OriginalType.Bytes(), before, prediction, codes[written..]);
+                written += _codeLengths[block];
+                corrections += buffers.Encoder.Corrections;
+            }
+
+            if (after.Length > 0) _after!.Add(block, after);
+            original = original[before.Length..];
+            merged = merged[after.Length..];
         }
 
         Interlocked.Add(ref _corrections, corrections);
