@@ -33,6 +33,7 @@ internal static class EqualElements
     }
 
     /// <summary>The mask of all elements from a start on, at most 64.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong All(int length, int start) => length - start >= Lanes ? ulong.MaxValue : (1ul << (length - start)) - 1;
 
     /// <summary>How many elements differ.</summary>

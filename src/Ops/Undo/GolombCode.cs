@@ -92,6 +92,7 @@ internal static class GolombCode
         return ReadExponential(ref bits, k, most) is { } value ? (gap, below, value) : null;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Ones(int count) => (1ul << count) - 1;
 
     /// <summary>The parameter of the shortest Exp-Golomb codes, from how many values have which ⌊log₂(value + 1)⌋.</summary>

@@ -12,9 +12,17 @@ internal static class Ordinals<T>
     where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
 {
     /// <summary>Bits of a pattern.</summary>
-    public static int Bits => Unsafe.SizeOf<T>() * 8;
+    public static int Bits
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Unsafe.SizeOf<T>() * 8;
+    }
 
-    private static T Sign => T.One << (Bits - 1);
+    private static T Sign
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => T.One << (Bits - 1);
+    }
 
     /// <summary>The number of a pattern.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -40,6 +40,9 @@ internal sealed class RecordedTensor
 
     public BlockCut Cut { get; }
 
+    /// <summary>Whether the base is predicted by subtracting all updates.</summary>
+    public bool SubtractsUpdates => _updates.Count > 0;
+
     /// <summary>Elements that have a correction.</summary>
     public long Corrections => Interlocked.Read(ref _corrections);
 
@@ -51,8 +54,9 @@ internal sealed class RecordedTensor
     /// <param name="rows">Rows before or after the merge, whichever are more.</param>
     /// <param name="original">The base's bytes, where they are at hand.</param>
     /// <param name="merged">What became of them.</param>
+    /// <param name="predicted">The prediction, where the merge made it on the way; else empty.</param>
     /// <param name="context">Buffers, and the right to compute.</param>
-    public void Record(long firstRow, int rows, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, JobContext context)
+    public void Record(long firstRow, int rows, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, JobContext context)
     {
         int originalBytes = checked(Cut.Original(firstRow, rows) * Cut.OriginalRowBytes);
         if (original.IsEmpty && originalBytes > 0)
@@ -67,7 +71,7 @@ internal sealed class RecordedTensor
         context.Computing.Wait(context.Cancellation);
         try
         {
-            codes = Encode(firstRow, original, merged, codes, context.Buffers);
+            codes = Encode(firstRow, original, merged, predicted, codes, context.Buffers);
         }
         finally
         {
@@ -148,7 +152,8 @@ internal sealed class RecordedTensor
         return bytes;
     }
 
-    private Span<byte> Encode(long firstRow, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, Span<byte> codes, TileBuffers buffers)
+    private Span<byte> Encode(
+        long firstRow, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, Span<byte> codes, TileBuffers buffers)
     {
         int originalBytes = checked(Cut.BlockRows * Cut.OriginalRowBytes), mergedBytes = checked(Cut.BlockRows * Cut.MergedRowBytes);
         int written = 0;
@@ -160,8 +165,7 @@ internal sealed class RecordedTensor
             ReadOnlySpan<byte> before = original[..Math.Min(originalBytes, original.Length)], after = merged[..Math.Min(mergedBytes, merged.Length)];
             if (before.Length > 0)
             {
-                Span<byte> prediction = buffers.Prediction(before.Length);
-                _prediction.Fill(block * Cut.BlockRows, after, prediction);
+                ReadOnlySpan<byte> prediction = predicted.IsEmpty ? Predict(block, after, buffers.Prediction(before.Length)) : predicted[..before.Length];
                 _before!.Add(block, before);
                 _codeLengths[block] = buffers.Encoder.Encode(Cut.OriginalType.Bytes(), before, prediction, codes[written..]);
                 written += _codeLengths[block];
@@ -169,11 +173,18 @@ internal sealed class RecordedTensor
             }
 
             if (after.Length > 0) _after!.Add(block, after);
+            predicted = predicted[Math.Min(before.Length, predicted.Length)..];
             original = original[before.Length..];
             merged = merged[after.Length..];
         }
 
         Interlocked.Add(ref _corrections, corrections);
         return codes[..written];
+    }
+
+    private Span<byte> Predict(long block, ReadOnlySpan<byte> merged, Span<byte> prediction)
+    {
+        _prediction.Fill(block * Cut.BlockRows, merged, prediction);
+        return prediction;
     }
 }

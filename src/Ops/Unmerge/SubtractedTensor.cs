@@ -15,9 +15,10 @@ namespace LoraKit.Ops.Unmerge;
 /// </summary>
 internal sealed class SubtractedTensor : TensorTiles
 {
+    private static readonly SimdCompute Reference = new();
+
     private readonly StoredTensor _merged;
     private readonly RestorationCounts _counts;
-    private readonly SharedProduct _negated;
     private readonly SharedProduct _updates;
     private readonly long _rows;
     private readonly int _columns;
@@ -29,7 +30,6 @@ internal sealed class SubtractedTensor : TensorTiles
         _merged = merged;
         _counts = counts;
         bool inDoubles = target.DType == DType.F64;
-        _negated = new(() => ProductBuilder.BuildNegated(edit.Name, target.Shape, edit.Deltas, inDoubles));
         _updates = new(() => ProductBuilder.Build(edit.Name, target.Shape, edit.Deltas, inDoubles));
         (_rows, long columns) = target.Shape.AsMatrix();
         _columns = checked((int)columns);
@@ -39,11 +39,7 @@ internal sealed class SubtractedTensor : TensorTiles
     public override IEnumerable<MergeJob> Tiles(int tileBytes) =>
         Cut(_rows, (long)_columns * _elementBytes, tileBytes, 1).Select(tile => new Job(this, tile.First, tile.Count));
 
-    public override void Release()
-    {
-        _negated.Dispose();
-        _updates.Dispose();
-    }
+    public override void Release() => _updates.Dispose();
 
     private void Subtract(long firstRow, int rows, JobContext context)
     {
@@ -58,7 +54,7 @@ internal sealed class SubtractedTensor : TensorTiles
             {
                 int now = Math.Min(pieceRows, rows - row);
                 Span<byte> source = merged.Slice(row * rowBytes, now * rowBytes), destination = predicted.Slice(row * rowBytes, now * rowBytes);
-                Add(context.Compute, _negated, source, destination, firstRow + row, now);
+                Reference.SubtractProduct(Tile(source, destination, now), _updates.Get(Reference), firstRow + row);
                 _counts.AddMayDiffer(CountAmbiguous(context, source, destination, firstRow + row, now));
             }
         }
@@ -85,13 +81,14 @@ internal sealed class SubtractedTensor : TensorTiles
         Span<byte> neighbours = context.Buffers.Prediction(merged.Length), again = context.Buffers.Original(merged.Length);
         int elements = rows * _columns, masks = (elements + EqualElements.Lanes - 1) / EqualElements.Lanes;
         Span<ulong> certain = MemoryMarshal.Cast<byte, ulong>(context.Buffers.Codes(masks * sizeof(ulong)));
-        Add(context.Compute, _updates, predicted, again, firstRow, rows);
         certain.Fill(ulong.MaxValue);
+        IPreparedProduct product = _updates.Get(Reference);
+        Reference.AddProduct(Tile(predicted, again, rows), product, firstRow);
         Keep<T>(certain, again, merged, wanted: true);
         foreach (bool below in (ReadOnlySpan<bool>)[false, true])
         {
             Ordinals<T>.Neighbours(MemoryMarshal.Cast<byte, T>(predicted), MemoryMarshal.Cast<byte, T>(neighbours), below);
-            Add(context.Compute, _updates, neighbours, again, firstRow, rows);
+            Reference.AddProduct(Tile(neighbours, again, rows), product, firstRow);
             Keep<T>(certain, again, merged, wanted: false);
         }
 
@@ -117,18 +114,15 @@ internal sealed class SubtractedTensor : TensorTiles
         }
     }
 
-    private void Add(ICompute compute, SharedProduct product, ReadOnlySpan<byte> source, Span<byte> destination, long firstRow, int rows) => compute.AddProduct(
-        new Tile
-        {
-            Source = source,
-            SourceType = Target.DType,
-            Destination = destination,
-            DestinationType = Target.DType,
-            Rows = rows,
-            Columns = _columns,
-        },
-        product.Get(compute),
-        firstRow);
+    private Tile Tile(ReadOnlySpan<byte> source, Span<byte> destination, int rows) => new()
+    {
+        Source = source,
+        SourceType = Target.DType,
+        Destination = destination,
+        DestinationType = Target.DType,
+        Rows = rows,
+        Columns = _columns,
+    };
 
     private sealed class Job(SubtractedTensor tensor, long firstRow, int rows) : MergeJob
     {
