@@ -11,8 +11,6 @@ namespace LoraKit.Ops.Undo;
 /// </summary>
 internal sealed class Prediction : IDisposable
 {
-    private static readonly SimdCompute Reference = new();
-
     private readonly BlockCut _cut;
     private readonly SharedProduct? _updates;
 
@@ -26,6 +24,9 @@ internal sealed class Prediction : IDisposable
         _cut = cut;
         if (deltas.Count > 0) _updates = new(() => ProductBuilder.Build(name, merged, deltas, inDoubles));
     }
+
+    /// <summary>The arithmetic that is the same everywhere.</summary>
+    public static SimdCompute Reference { get; } = new();
 
     /// <summary>Whether a kind of update can be subtracted without knowing the base. Other kinds are predicted as if they did nothing.</summary>
     public static bool Subtracts(AdapterDelta delta) => delta is LowRankDelta or DenseDelta;

@@ -15,8 +15,6 @@ namespace LoraKit.Ops.Unmerge;
 /// </summary>
 internal sealed class SubtractedTensor : TensorTiles
 {
-    private static readonly SimdCompute Reference = new();
-
     private readonly StoredTensor _merged;
     private readonly RestorationCounts _counts;
     private readonly SharedProduct _updates;
@@ -54,7 +52,7 @@ internal sealed class SubtractedTensor : TensorTiles
             {
                 int now = Math.Min(pieceRows, rows - row);
                 Span<byte> source = merged.Slice(row * rowBytes, now * rowBytes), destination = predicted.Slice(row * rowBytes, now * rowBytes);
-                Reference.SubtractProduct(Tile(source, destination, now), _updates.Get(Reference), firstRow + row);
+                Prediction.Reference.SubtractProduct(Tile(source, destination, now), _updates.Get(Prediction.Reference), firstRow + row);
                 _counts.AddMayDiffer(CountAmbiguous(context, source, destination, firstRow + row, now));
             }
         }
@@ -82,13 +80,13 @@ internal sealed class SubtractedTensor : TensorTiles
         int elements = rows * _columns, masks = (elements + EqualElements.Lanes - 1) / EqualElements.Lanes;
         Span<ulong> certain = MemoryMarshal.Cast<byte, ulong>(context.Buffers.Codes(masks * sizeof(ulong)));
         certain.Fill(ulong.MaxValue);
-        IPreparedProduct product = _updates.Get(Reference);
-        Reference.AddProduct(Tile(predicted, again, rows), product, firstRow);
+        IPreparedProduct product = _updates.Get(Prediction.Reference);
+        Prediction.Reference.AddProduct(Tile(predicted, again, rows), product, firstRow);
         Keep<T>(certain, again, merged, wanted: true);
         foreach (bool below in (ReadOnlySpan<bool>)[false, true])
         {
             Ordinals<T>.Neighbours(MemoryMarshal.Cast<byte, T>(predicted), MemoryMarshal.Cast<byte, T>(neighbours), below);
-            Reference.AddProduct(Tile(neighbours, again, rows), product, firstRow);
+            Prediction.Reference.AddProduct(Tile(neighbours, again, rows), product, firstRow);
             Keep<T>(certain, again, merged, wanted: false);
         }
 
