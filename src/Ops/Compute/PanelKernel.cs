@@ -31,7 +31,12 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
 
     private static int StripColumns => StripPanels * PanelColumns;
 
-    public static void Run(Tile tile, PackedProduct<T> product, long firstRow)
+    /// <summary>Fills the tile's destination.</summary>
+    public static void Run(Tile tile, PackedProduct<T> product, long firstRow) => Run<TFinish>(tile, product, firstRow, default);
+
+    /// <summary>Fills the tile's destination, and from that by another finish of the same sums as many elements of the source's type; none where there is no room for them.</summary>
+    public static void Run<TBack>(Tile tile, PackedProduct<T> product, long firstRow, Span<byte> back)
+        where TBack : IFinish<TVector>
     {
         int rank = product.Rank;
         nint sourceStride = (nint)tile.Columns * TFinish.SourceSize;
@@ -39,7 +44,7 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
         nint panelBytes = (nint)rank * PanelColumns * sizeof(T);
         int sweepColumns = (int)Math.Max(1, SweepBytes / panelBytes) * PanelColumns;
         fixed (T* left = &product.Left[firstRow * rank])
-        fixed (byte* source = tile.Source, destination = tile.Destination)
+        fixed (byte* source = tile.Source, destination = tile.Destination, backs = back)
         {
             for (int column = 0; column < tile.Columns; column += sweepColumns)
             {
@@ -48,10 +53,11 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
                 for (int row = 0; row < tile.Rows; row += BlockRows)
                 {
                     nint first = ((nint)row * tile.Columns) + column;
-                    AddRows(
+                    AddRows<TBack>(
                         left + ((nint)row * rank), panels, rank, Math.Min(BlockRows, tile.Rows - row), columns,
                         source + (first * TFinish.SourceSize), sourceStride,
-                        destination + (first * TFinish.DestinationSize), destinationStride);
+                        destination + (first * TFinish.DestinationSize), destinationStride,
+                        backs is null ? null : backs + (first * TFinish.SourceSize));
                 }
             }
         }
@@ -59,8 +65,9 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
 
     /// <summary>Up to <see cref="BlockRows"/> rows, all columns of a sweep.</summary>
     [SkipLocalsInit]
-    private static void AddRows(
-        T* left, T* panels, int rank, int rows, int columns, byte* source, nint sourceStride, byte* destination, nint destinationStride)
+    private static void AddRows<TBack>(
+        T* left, T* panels, int rank, int rows, int columns, byte* source, nint sourceStride, byte* destination, nint destinationStride, byte* back)
+        where TBack : IFinish<TVector>
     {
         byte* stack = stackalloc byte[(BlockRows * StripColumns * sizeof(T)) + CacheLine];
         T* sums = (T*)(((nuint)stack + CacheLine - 1) & ~(nuint)(CacheLine - 1));
@@ -80,6 +87,11 @@ internal static unsafe class PanelKernel<TLanes, TVector, T, TFinish>
                     sums + (row * StripColumns), strip,
                     source + (row * sourceStride) + ((nint)column * TFinish.SourceSize),
                     destination + (row * destinationStride) + ((nint)column * TFinish.DestinationSize));
+                if (back is null) continue;
+                PanelKernel<TLanes, TVector, T, TBack>.Finish(
+                    sums + (row * StripColumns), strip,
+                    destination + (row * destinationStride) + ((nint)column * TFinish.DestinationSize),
+                    back + (row * sourceStride) + ((nint)column * TFinish.SourceSize));
             }
         }
     }

@@ -79,6 +79,40 @@ public sealed class SimdCompute : ICompute
         }
     }
 
+    /// <summary>destination = round(source − (Left·Right)[firstRow + i, :]): the sums of <see cref="AddProduct"/>, each with its sign changed.</summary>
+    internal void SubtractProduct(Tile tile, IPreparedProduct product, long firstRow)
+    {
+        Check(tile, product, firstRow);
+        if (product.Rank == 0)
+        {
+            FloatConvert.Cast(tile.SourceType, tile.Source, tile.DestinationType, tile.Destination);
+        }
+        else if (tile.Rows > 0 && tile.Columns > 0)
+        {
+            _kernels.Subtract(tile, product, firstRow);
+        }
+    }
+
+    /// <summary><see cref="AddProduct"/>, and back in the source's type what <see cref="SubtractProduct"/> makes of its result; sums are made once for both.</summary>
+    /// <param name="tile">As for <see cref="AddProduct"/>; both types are the same.</param>
+    /// <param name="product">From <see cref="Prepare"/>.</param>
+    /// <param name="firstRow">Which row of the product the tile's first row is.</param>
+    /// <param name="back">As long as the source.</param>
+    internal void AddAndSubtract(Tile tile, IPreparedProduct product, long firstRow, Span<byte> back)
+    {
+        Check(tile, product, firstRow);
+        if (tile.SourceType != tile.DestinationType || back.Length != tile.Source.Length) throw new ArgumentException("there and back are of one type", nameof(back));
+        if (product.Rank == 0)
+        {
+            tile.Source.CopyTo(tile.Destination);
+            tile.Source.CopyTo(back);
+        }
+        else if (tile.Rows > 0 && tile.Columns > 0)
+        {
+            _kernels.AddAndSubtract(tile, product, firstRow, back);
+        }
+    }
+
     /// <inheritdoc/>
     /// <exception cref="NonFiniteException">A factor holds NaN or infinity, or the product is beyond the range of F64.</exception>
     public ILowRankSvd Decompose(LowRankProduct product)

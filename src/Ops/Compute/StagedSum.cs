@@ -15,7 +15,7 @@ internal static class StagedSum
     /// <summary>Elements that are summed before they are finished.</summary>
     private const int PieceElements = 1 << 15;
 
-    public static void Add<TLanes, TVector, T>(Tile tile, PackedProduct<T> product, long firstRow)
+    public static void Add<TLanes, TVector, T>(Tile tile, PackedProduct<T> product, long firstRow, bool negated)
         where TLanes : IProductLanes<TVector, T>
         where TVector : unmanaged
         where T : unmanaged, INumberBase<T>
@@ -41,7 +41,7 @@ internal static class StagedSum
                 PanelKernel<TLanes, TVector, T, FinishRaw<TLanes, TVector, T>>.Run(raw, product, firstRow + row);
                 for (int i = 0; i < now; i++)
                 {
-                    AddRow(tile, row + i, sums.AsSpan(i * columns, columns), totals.AsSpan(0, columns));
+                    AddRow(tile, row + i, sums.AsSpan(i * columns, columns), totals.AsSpan(0, columns), negated);
                 }
             }
         }
@@ -52,7 +52,7 @@ internal static class StagedSum
         }
     }
 
-    private static void AddRow<T>(Tile tile, int row, ReadOnlySpan<T> sums, Span<double> totals)
+    private static void AddRow<T>(Tile tile, int row, ReadOnlySpan<T> sums, Span<double> totals, bool negated)
         where T : unmanaged, INumberBase<T>
     {
         int sourceBytes = tile.Columns * tile.SourceType.Bytes();
@@ -61,7 +61,7 @@ internal static class StagedSum
         bool isLast = tile.DestinationType == DType.F64;
         for (int j = 0; j < totals.Length; j++)
         {
-            double sum = double.CreateTruncating(sums[j]);
+            double sum = double.CreateTruncating(negated ? -sums[j] : sums[j]);
             totals[j] = DoubleBits.WithOneNaN(isLast ? totals[j] + sum : RoundToOdd.Sum(totals[j], sum));
         }
 

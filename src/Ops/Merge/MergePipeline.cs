@@ -93,16 +93,17 @@ internal readonly record struct PipelineSize(int Threads, int Workers, int TileB
 {
     // Large enough that a system call does not count, small enough that a tile is still in the cache when it is written.
     private const int PreferredTileBytes = 1 << 20;
+    private const int PreferredBuffers = 2; // With more of them, tiles are smaller: all should stay in the cache together.
     private const int SmallestTileBytes = 64 << 10;
 
     /// <summary>As much as fits.</summary>
     /// <param name="threads">Jobs that compute at the same time; 0 takes one per processor.</param>
     /// <param name="memoryBytes">The cap for all buffers.</param>
     /// <param name="buffers">A worker's buffers of a tile's size.</param>
-    public static PipelineSize For(int threads, long memoryBytes, int buffers = 2)
+    public static PipelineSize For(int threads, long memoryBytes, int buffers = PreferredBuffers)
     {
         // The cut depends on the memory alone: a backend whose sums depend on it gives the same bytes on any number of threads.
-        long tile = Math.Clamp(memoryBytes / 16, SmallestTileBytes, PreferredTileBytes);
+        long tile = Math.Clamp(memoryBytes / 16, SmallestTileBytes, PreferredTileBytes * PreferredBuffers / Math.Max(buffers, PreferredBuffers));
         int computing = threads > 0 ? threads : Environment.ProcessorCount;
         int workers = (int)Math.Clamp(memoryBytes / (buffers * tile), 1, computing + Math.Max(1, computing / 2));
         return new(Math.Min(computing, workers), workers, (int)tile);

@@ -20,10 +20,6 @@ internal static class ProductBuilder
         ? Build(name, shape, deltas, inDoubles, t => t.ToDoubles(), double.CreateChecked, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r))
         : Build(name, shape, deltas, inDoubles, t => t.ToSingles(), float.CreateSaturating, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r));
 
-    /// <summary>The product that takes the updates back: its left factor is the negative of theirs, bit for bit.</summary>
-    public static LowRankProduct BuildNegated(string name, TensorShape shape, IReadOnlyList<WeightedDelta> deltas, bool inDoubles) =>
-        Build(name, shape, [.. deltas.Select(d => d with { Weight = -d.Weight })], inDoubles);
-
     private delegate LowRankProduct Finish<T>(long rows, int columns, int rank, T[] left, T[] right);
 
     private static LowRankProduct Build<T>(

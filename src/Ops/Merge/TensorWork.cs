@@ -50,6 +50,10 @@ internal sealed class TensorWork : TensorTiles
     /// <summary>Whether an uncomposed tile comes from the base.</summary>
     public bool IsStraightFromBase => !IsComposed && Edit?.Whole is null;
 
+    /// <summary>Whether the sums that make the tensor also predict the base from it, with this backend: those of the managed arithmetic, added to the base itself.</summary>
+    public bool PredictsBase(ICompute compute) =>
+        Undo is { SubtractsUpdates: true } && _product is not null && IsStraightFromBase && Straight.DType == Target.DType && compute is SimdCompute;
+
     public override IEnumerable<MergeJob> Tiles(int tileBytes)
     {
         long rowBytes = (long)Columns * Math.Max(Target.DType.Bytes(), IsComposed ? sizeof(double) : Straight.DType.Bytes());

@@ -15,18 +15,21 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
 
     public override void Run(JobContext context)
     {
-        ReadOnlySpan<byte> destination = Make(context, out ReadOnlySpan<byte> source);
+        Span<byte> prediction = work.PredictsBase(context.Compute) ? context.Buffers.Prediction((int)Bytes) : default;
+        ReadOnlySpan<byte> destination = Make(context, out ReadOnlySpan<byte> source, prediction);
         if (_rows > 0) work.File.Write(work.Target.Offset + (firstRow * work.Columns * work.Target.DType.Bytes()), destination);
-        work.Undo?.Record(firstRow, rows, work.IsStraightFromBase ? source : default, destination, context);
+        work.Undo?.Record(firstRow, rows, work.IsStraightFromBase ? source : default, destination, prediction, context);
         work.TileDone();
     }
 
     /// <summary>The tile's bytes, and what they were made from, both in the worker's buffers.</summary>
-    public ReadOnlySpan<byte> Make(JobContext context, out ReadOnlySpan<byte> source)
+    /// <param name="context">Buffers, and the right to compute.</param>
+    /// <param name="source">What they were made from.</param>
+    /// <param name="prediction">Where it goes what subtracting the updates again makes of them; empty where nobody wants it.</param>
+    public ReadOnlySpan<byte> Make(JobContext context, out ReadOnlySpan<byte> source, Span<byte> prediction = default)
     {
         source = default;
         if (_rows == 0) return default;
-        long firstElement = firstRow * work.Columns;
         Span<byte> destination = context.Buffers.Destination((int)Bytes);
         DType sourceType = work.IsComposed ? DType.F64 : work.Straight.DType;
         source = TileSource.Read(work.Edit, work.Base, work.Columns, firstRow, _rows, context.Buffers);
@@ -35,25 +38,23 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
         context.Computing.Wait(context.Cancellation);
         try
         {
-            if (product is not null)
-            {
-                context.Compute.AddProduct(
-                    new Tile
-                    {
-                        Source = source,
-                        SourceType = sourceType,
-                        Destination = destination,
-                        DestinationType = work.Target.DType,
-                        Rows = _rows,
-                        Columns = work.Columns,
-                    },
-                    product,
-                    firstRow);
-            }
-            else
+            if (product is null)
             {
                 FloatConvert.Cast(sourceType, source, work.Target.DType, destination);
+                return destination;
             }
+
+            Tile tile = new()
+            {
+                Source = source,
+                SourceType = sourceType,
+                Destination = destination,
+                DestinationType = work.Target.DType,
+                Rows = _rows,
+                Columns = work.Columns,
+            };
+            if (prediction.IsEmpty) context.Compute.AddProduct(tile, product, firstRow);
+            else ((SimdCompute)context.Compute).AddAndSubtract(tile, product, firstRow, prediction);
         }
         finally
         {

@@ -1,21 +1,36 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace LoraKit.Ops.Undo;
 
 /// <summary>Bits out of bytes that may be anything: what lies beyond the end reads as zeros, and is remembered.</summary>
 internal ref struct BitReader(ReadOnlySpan<byte> source)
 {
+    /// <summary>How many bits <see cref="Peek"/> shows.</summary>
+    public const int Window = 57;
+
     private readonly ReadOnlySpan<byte> _source = source;
-    private ulong _pending;
-    private int _pendingBits;
-    private int _read;
+    private long _position; // In bits.
 
     /// <summary>Whether more was read than there is.</summary>
-    public bool IsOverrun { get; private set; }
+    public readonly bool IsOverrun => _position > _source.Length * 8L;
 
     /// <summary>Whether all was read but for the zeros that fill the last byte.</summary>
-    public readonly bool IsAtEnd => !IsOverrun && _read == _source.Length && _pendingBits < 8 && _pending == 0;
+    public readonly bool IsAtEnd => (_source.Length * 8L) - _position is >= 0 and < 8 && Peek() == 0;
+
+    /// <summary>The next <see cref="Window"/> bits, and perhaps some after them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly ulong Peek()
+    {
+        long first = _position >> 3;
+        ulong bytes = first <= _source.Length - sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(_source[(int)first..]) : LastBytes(first);
+        return bytes >> (int)(_position & 7);
+    }
+
+    /// <summary>Goes on by so many bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Skip(int count) => _position += count;
 
     /// <summary>A number of at most 64 bits.</summary>
     public ulong Read(int count)
@@ -28,61 +43,36 @@ internal ref struct BitReader(ReadOnlySpan<byte> source)
     /// <summary>How many zeros come before the next one, which is read too; null where there are more than <paramref name="most"/>.</summary>
     public int? ReadUnary(int most)
     {
-        int zeros = 0;
-        while (true)
+        for (int zeros = 0; ; zeros += Window)
         {
-            Fill();
-            if (_pendingBits == 0)
+            int now = BitOperations.TrailingZeroCount(Peek());
+            if (now < Window)
             {
-                IsOverrun = true;
-                return null;
+                if (zeros + now > most) return null;
+                Skip(now + 1);
+                return zeros + now;
             }
 
-            int now = Math.Min(BitOperations.TrailingZeroCount(_pending), _pendingBits);
-            zeros += now;
-            if (zeros > most) return null;
-            bool found = now < _pendingBits;
-            Drop(found ? now + 1 : now);
-            if (found) return zeros;
+            Skip(Window);
+            if (IsOverrun || zeros + Window > most) return null;
         }
     }
 
     private ulong ReadShort(int count)
     {
-        Fill();
-        if (count > _pendingBits)
-        {
-            IsOverrun = true;
-            return 0;
-        }
-
-        ulong bits = _pending & ((1ul << count) - 1);
-        Drop(count);
+        ulong bits = Peek() & ((1ul << count) - 1);
+        Skip(count);
         return bits;
     }
 
-    private void Drop(int count)
+    private readonly ulong LastBytes(long first)
     {
-        _pending = count < 64 ? _pending >> count : 0;
-        _pendingBits -= count;
-    }
-
-    /// <summary>At least 33 pending bits where the source has them.</summary>
-    private void Fill()
-    {
-        if (_pendingBits > 32) return;
-        if (_source.Length - _read >= 4)
+        ulong bytes = 0;
+        for (int i = 0; i < sizeof(ulong) && first + i < _source.Length; i++)
         {
-            _pending |= (ulong)BinaryPrimitives.ReadUInt32LittleEndian(_source[_read..]) << _pendingBits;
-            _pendingBits += 32;
-            _read += 4;
-            return;
+            bytes |= (ulong)_source[(int)first + i] << (8 * i);
         }
 
-        while (_pendingBits <= 56 && _read < _source.Length)
-        {
-            _pending |= (ulong)_source[_read++] << _pendingBits;
-            _pendingBits += 8;
-        }
+        return bytes;
     }
 }

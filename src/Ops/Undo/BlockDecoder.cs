@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace LoraKit.Ops.Undo;
@@ -36,6 +37,7 @@ internal static class BlockDecoder
         };
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static long? Sparse<T>(ReadOnlySpan<byte> code, Span<T> elements)
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
@@ -46,10 +48,9 @@ internal static class BlockDecoder
         int position = -1;
         for (int i = 0; i < count; i++)
         {
-            if (GolombCode.ReadRice(ref bits, gapParameter, (uint)(elements.Length - position - 1)) is not { } gap) return null;
+            uint left = (uint)(elements.Length - position - 1);
+            if (GolombCode.ReadCorrection(ref bits, gapParameter, left, parameter, Largest<T>() - 1) is not var (gap, below, less)) return null;
             position += 1 + (int)gap;
-            bool below = bits.Read(1) == 1;
-            if (GolombCode.ReadExponential(ref bits, parameter, Largest<T>() - 1) is not { } less) return null;
             elements[position] = Ordinals<T>.Moved(elements[position], less + 1, below);
         }
 
@@ -79,7 +80,7 @@ internal static class BlockDecoder
     {
         long count = 0;
         ReadOnlySpan<byte> rest = code;
-        int size = System.Runtime.CompilerServices.Unsafe.SizeOf<T>();
+        int size = Unsafe.SizeOf<T>();
         for (int i = 0; i < elements.Length; i++, rest = rest[size..])
         {
             T original = MemoryMarshal.Read<T>(rest);

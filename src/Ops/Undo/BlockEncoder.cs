@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace LoraKit.Ops.Undo;
@@ -38,6 +39,7 @@ internal sealed class BlockEncoder
     private static ReadOnlySpan<T> Elements<T>(ReadOnlySpan<byte> bytes)
         where T : unmanaged => MemoryMarshal.Cast<byte, T>(bytes);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int Encode<T>(ReadOnlySpan<T> original, ReadOnlySpan<T> predicted, Span<byte> destination, ReadOnlySpan<byte> raw)
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
@@ -71,6 +73,7 @@ internal sealed class BlockEncoder
             : WriteDense(denseParameter, original.Length, destination[..(int)denseLength]);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Find<T>(ReadOnlySpan<T> original, ReadOnlySpan<T> predicted)
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
@@ -82,14 +85,22 @@ internal sealed class BlockEncoder
         }
 
         _count = 0;
-        for (int i = original.CommonPrefixLength(predicted); i < original.Length; i += 1 + original[(i + 1)..].CommonPrefixLength(predicted[(i + 1)..]))
+        for (int i = 0; i < original.Length; i += EqualElements.Lanes)
         {
-            _positions[_count] = i;
-            (_magnitudes[_count], _below[_count]) = Ordinals<T>.Distance(original[i], predicted[i]);
-            _count++;
+            ulong different = ~EqualElements.Mask(original, predicted, i) & EqualElements.All(original.Length, i);
+            for (; different != 0; different &= different - 1)
+            {
+                _positions[_count++] = i + BitOperations.TrailingZeroCount(different);
+            }
+        }
+
+        for (int i = 0; i < _count; i++)
+        {
+            (_magnitudes[i], _below[i]) = Ordinals<T>.Distance(original[_positions[i]], predicted[_positions[i]]);
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private long SparseBits(int gapParameter, int parameter)
     {
         long bits = _count;
@@ -112,6 +123,7 @@ internal sealed class BlockEncoder
         return bits;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int WriteSparse(int gapParameter, int parameter, Span<byte> destination)
     {
         destination[0] = (byte)UndoMode.Sparse;
@@ -121,9 +133,7 @@ internal sealed class BlockEncoder
         BitWriter bits = new(destination[SparseHeader..]);
         for (int i = 0; i < _count; i++)
         {
-            GolombCode.WriteRice(ref bits, Gap(i), gapParameter);
-            bits.Write(_below[i] ? 1u : 0u, 1);
-            GolombCode.WriteExponential(ref bits, _magnitudes[i] - 1, parameter);
+            GolombCode.WriteCorrection(ref bits, Gap(i), gapParameter, _below[i], _magnitudes[i] - 1, parameter);
         }
 
         return SparseHeader + bits.Finish();

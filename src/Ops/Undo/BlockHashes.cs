@@ -11,19 +11,10 @@ internal sealed class BlockHashes(long blocks)
 
     private readonly byte[] _hashes = new byte[checked(blocks * HashBytes)];
 
-    /// <summary>Hashes the blocks of a tile.</summary>
-    /// <param name="firstBlock">The tile's first block.</param>
-    /// <param name="bytes">The tile.</param>
-    /// <param name="blockBytes">Bytes of every block but the last.</param>
-    public void Add(long firstBlock, ReadOnlySpan<byte> bytes, int blockBytes)
-    {
-        for (long block = firstBlock; bytes.Length > 0; block++)
-        {
-            int now = Math.Min(blockBytes, bytes.Length);
-            XxHash128.Hash(bytes[..now], _hashes.AsSpan((int)(block * HashBytes), HashBytes));
-            bytes = bytes[now..];
-        }
-    }
+    /// <summary>Hashes a block.</summary>
+    /// <param name="block">Which.</param>
+    /// <param name="bytes">Its bytes.</param>
+    public void Add(long block, ReadOnlySpan<byte> bytes) => XxHash128.Hash(bytes, _hashes.AsSpan((int)(block * HashBytes), HashBytes));
 
     /// <summary>The whole, in lower-case hexadecimal.</summary>
     public string Finish() => Text(_hashes);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace LoraKit.Ops.Undo;
 
@@ -46,6 +47,53 @@ internal static class GolombCode
         ulong value = (high << k) | bits.Read(k);
         return value <= limit && !bits.IsOverrun ? value : null;
     }
+
+    /// <summary>One correction: its gap as a Rice code, a sign, and by how much its magnitude is above 1 as an Exp-Golomb code. Nearly all fit into one write.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void WriteCorrection(ref BitWriter bits, uint gap, int gapK, bool below, ulong value, int k)
+    {
+        int zeros = (int)(gap >> gapK), length = BitOperations.Log2((value >> k) + 1);
+        int signAt = zeros + 1 + gapK, count = signAt + (2 * length) + 2 + k;
+        if (count > BitWriter.Most)
+        {
+            WriteRice(ref bits, gap, gapK);
+            bits.Write(below ? 1u : 0u, 1);
+            WriteExponential(ref bits, value, k);
+            return;
+        }
+
+        // Each code's leading one stands above its zeros; the numbers' own first bits are not written.
+        ulong code = ((((value & Ones(k)) << length) | (((value >> k) + 1) & Ones(length))) << 1) | 1;
+        code = (code << (length + 1)) | (below ? 1u : 0u);
+        code = (((code << gapK) | (gap & Ones(gapK))) << 1) | 1;
+        bits.Put(code << zeros, count);
+    }
+
+    /// <summary>What <see cref="WriteCorrection"/> wrote; null for anything else. Overruns are seen by <see cref="BitReader.IsAtEnd"/> after the last.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (uint Gap, bool Below, ulong Value)? ReadCorrection(ref BitReader bits, int gapK, uint limit, int k, ulong most)
+    {
+        ulong window = bits.Peek();
+        int zeros = BitOperations.TrailingZeroCount(window), signAt = zeros + 1 + gapK;
+        ulong rest = window >> (signAt + 1);
+        int length = BitOperations.TrailingZeroCount(rest), count = signAt + (2 * length) + 2 + k;
+        if (count > BitReader.Window) return ReadLongCorrection(ref bits, gapK, limit, k, most);
+        ulong gap = ((ulong)zeros << gapK) | ((window >> (zeros + 1)) & Ones(gapK));
+        ulong high = ((1ul << length) | ((rest >> (length + 1)) & Ones(length))) - 1;
+        ulong value = (high << k) | ((rest >> ((2 * length) + 1)) & Ones(k));
+        bits.Skip(count);
+        return gap < limit && value <= most ? ((uint)gap, ((window >> signAt) & 1) == 1, value) : null;
+    }
+
+    private static (uint Gap, bool Below, ulong Value)? ReadLongCorrection(ref BitReader bits, int gapK, uint limit, int k, ulong most)
+    {
+        if (ReadRice(ref bits, gapK, limit) is not { } gap) return null;
+        bool below = bits.Read(1) == 1;
+        return ReadExponential(ref bits, k, most) is { } value ? (gap, below, value) : null;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Ones(int count) => (1ul << count) - 1;
 
     /// <summary>The parameter of the shortest Exp-Golomb codes, from how many values have which ⌊log₂(value + 1)⌋.</summary>
     public static int BestExponential(ReadOnlySpan<long> lengths)

@@ -11,10 +11,8 @@ namespace LoraKit.Ops.Undo;
 /// </summary>
 internal sealed class Prediction : IDisposable
 {
-    private static readonly SimdCompute Reference = new();
-
     private readonly BlockCut _cut;
-    private readonly SharedProduct? _negated;
+    private readonly SharedProduct? _updates;
 
     /// <param name="name">The tensor's, for messages.</param>
     /// <param name="merged">The shape after the merge.</param>
@@ -24,8 +22,11 @@ internal sealed class Prediction : IDisposable
     public Prediction(string name, TensorShape merged, BlockCut cut, IReadOnlyList<WeightedDelta> deltas, bool inDoubles)
     {
         _cut = cut;
-        if (deltas.Count > 0) _negated = new(() => ProductBuilder.BuildNegated(name, merged, deltas, inDoubles));
+        if (deltas.Count > 0) _updates = new(() => ProductBuilder.Build(name, merged, deltas, inDoubles));
     }
+
+    /// <summary>The arithmetic that is the same everywhere.</summary>
+    public static SimdCompute Reference { get; } = new();
 
     /// <summary>Whether a kind of update can be subtracted without knowing the base. Other kinds are predicted as if they did nothing.</summary>
     public static bool Subtracts(AdapterDelta delta) => delta is LowRankDelta or DenseDelta;
@@ -41,7 +42,7 @@ internal sealed class Prediction : IDisposable
         if (rows == 0) return;
         ReadOnlySpan<byte> source = merged[..(rows * _cut.MergedRowBytes)];
         Span<byte> destination = prediction[..(rows * _cut.OriginalRowBytes)];
-        if (_negated is not null)
+        if (_updates is not null)
         {
             Tile tile = new()
             {
@@ -52,7 +53,7 @@ internal sealed class Prediction : IDisposable
                 Rows = rows,
                 Columns = _cut.Columns,
             };
-            Reference.AddProduct(tile, _negated.Get(Reference), firstRow);
+            Reference.SubtractProduct(tile, _updates.Get(Reference), firstRow);
         }
         else if (_cut.MergedType == _cut.OriginalType)
         {
@@ -65,5 +66,5 @@ internal sealed class Prediction : IDisposable
     }
 
     /// <summary>Lets the updates go.</summary>
-    public void Dispose() => _negated?.Dispose();
+    public void Dispose() => _updates?.Dispose();
 }

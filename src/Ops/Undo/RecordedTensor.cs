@@ -9,6 +9,7 @@ namespace LoraKit.Ops.Undo;
 internal sealed class RecordedTensor
 {
     private const int LengthBytes = 4;
+    private const int MostAtOnce = 1 << 20; // Bytes read from the spill.
 
     private readonly StoredTensor _original;
     private readonly Prediction _prediction;
@@ -39,6 +40,9 @@ internal sealed class RecordedTensor
 
     public BlockCut Cut { get; }
 
+    /// <summary>Whether the base is predicted by subtracting all updates.</summary>
+    public bool SubtractsUpdates => _updates.Count > 0;
+
     /// <summary>Elements that have a correction.</summary>
     public long Corrections => Interlocked.Read(ref _corrections);
 
@@ -50,8 +54,9 @@ internal sealed class RecordedTensor
     /// <param name="rows">Rows before or after the merge, whichever are more.</param>
     /// <param name="original">The base's bytes, where they are at hand.</param>
     /// <param name="merged">What became of them.</param>
+    /// <param name="predicted">The prediction, where the merge made it on the way; else empty.</param>
     /// <param name="context">Buffers, and the right to compute.</param>
-    public void Record(long firstRow, int rows, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, JobContext context)
+    public void Record(long firstRow, int rows, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, JobContext context)
     {
         int originalBytes = checked(Cut.Original(firstRow, rows) * Cut.OriginalRowBytes);
         if (original.IsEmpty && originalBytes > 0)
@@ -66,7 +71,7 @@ internal sealed class RecordedTensor
         context.Computing.Wait(context.Cancellation);
         try
         {
-            codes = Encode(firstRow, original, merged, codes, context.Buffers);
+            codes = Encode(firstRow, original, merged, predicted, codes, context.Buffers);
         }
         finally
         {
@@ -125,7 +130,7 @@ internal sealed class RecordedTensor
                     }
 
                     int from = (int)(start - blockStart);
-                    now = Math.Min(_codeLengths[block] - from, destination.Length);
+                    now = Math.Min(KeptTogether(block) - from, destination.Length);
                     _spill.Read(_codeOffsets[block] + from, destination[..now]);
                 }
 
@@ -135,25 +140,51 @@ internal sealed class RecordedTensor
         }
     }
 
-    private Span<byte> Encode(long firstRow, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, Span<byte> codes, TileBuffers buffers)
+    /// <summary>Bytes of the codes from a block on that lie one after the other in the spill: those of a tile, or more.</summary>
+    private int KeptTogether(int block)
     {
-        long firstBlock = firstRow / Cut.BlockRows;
-        int blockBytes = checked(Cut.BlockRows * Cut.OriginalRowBytes);
-        _before!.Add(firstBlock, original, blockBytes);
-        _after!.Add(firstBlock, merged, checked(Cut.BlockRows * Cut.MergedRowBytes));
-        Span<byte> prediction = buffers.Prediction(original.Length);
-        _prediction.Fill(firstRow, merged, prediction);
+        int bytes = _codeLengths[block];
+        while (bytes <= MostAtOnce && ++block < _codeLengths.Length && _codeOffsets[block] == _codeOffsets[block - 1] + _codeLengths[block - 1])
+        {
+            bytes += _codeLengths[block];
+        }
+
+        return bytes;
+    }
+
+    private Span<byte> Encode(
+        long firstRow, ReadOnlySpan<byte> original, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, Span<byte> codes, TileBuffers buffers)
+    {
+        int originalBytes = checked(Cut.BlockRows * Cut.OriginalRowBytes), mergedBytes = checked(Cut.BlockRows * Cut.MergedRowBytes);
         int written = 0;
         long corrections = 0;
-        for (int start = 0, block = (int)firstBlock; start < original.Length; start += blockBytes, block++)
+
+        // All that is done to a block is done while it is in the cache.
+        for (long block = firstRow / Cut.BlockRows; original.Length > 0 || merged.Length > 0; block++)
         {
-            int now = Math.Min(blockBytes, original.Length - start);
-            _codeLengths[block] = buffers.Encoder.Encode(Cut.OriginalType.Bytes(), original.Slice(start, now), prediction.Slice(start, now), codes[written..]);
-            written += _codeLengths[block];
-            corrections += buffers.Encoder.Corrections;
+            ReadOnlySpan<byte> before = original[..Math.Min(originalBytes, original.Length)], after = merged[..Math.Min(mergedBytes, merged.Length)];
+            if (before.Length > 0)
+            {
+                ReadOnlySpan<byte> prediction = predicted.IsEmpty ? Predict(block, after, buffers.Prediction(before.Length)) : predicted[..before.Length];
+                _before!.Add(block, before);
+                _codeLengths[block] = buffers.Encoder.Encode(Cut.OriginalType.Bytes(), before, prediction, codes[written..]);
+                written += _codeLengths[block];
+                corrections += buffers.Encoder.Corrections;
+            }
+
+            if (after.Length > 0) _after!.Add(block, after);
+            predicted = predicted[Math.Min(before.Length, predicted.Length)..];
+            original = original[before.Length..];
+            merged = merged[after.Length..];
         }
 
         Interlocked.Add(ref _corrections, corrections);
         return codes[..written];
+    }
+
+    private Span<byte> Predict(long block, ReadOnlySpan<byte> merged, Span<byte> prediction)
+    {
+        _prediction.Fill(block * Cut.BlockRows, merged, prediction);
+        return prediction;
     }
 }

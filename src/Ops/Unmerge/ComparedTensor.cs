@@ -52,8 +52,9 @@ internal sealed class ComparedTensor : TensorTiles
         {
             ReadOnlySpan<byte> expected = new TileJob(_expected, firstRow, rows).Make(context, out _);
             Span<byte> found = ReadMerged(firstRow, rows, context);
-            (long count, ulong worst) = Differences(_cut.MergedType.Bytes(), expected, found);
-            if (count > 0) _comparison.AddUnexpected(_merged.Name, count, worst);
+            int bytes = _cut.MergedType.Bytes();
+            long count = CountDifferent(bytes, expected, found);
+            if (count > 0) _comparison.AddUnexpected(_merged.Name, count, WorstUlp(bytes, expected, found));
         }
 
         Span<byte> original = context.Buffers.Original(checked(_cut.Original(firstRow, rows) * _cut.OriginalRowBytes));
@@ -62,7 +63,7 @@ internal sealed class ComparedTensor : TensorTiles
         {
             Span<byte> found = ReadMerged(firstRow, rows, context);
             int common = Math.Min(found.Length, original.Length);
-            Interlocked.Add(ref _changed, Differences(_cut.OriginalType.Bytes(), original[..common], found[..common]).Count);
+            Interlocked.Add(ref _changed, CountDifferent(_cut.OriginalType.Bytes(), original[..common], found[..common]));
         }
 
         if (original.Length > 0) File.Write(Target.Offset + (firstRow * _cut.OriginalRowBytes), original);
@@ -76,27 +77,33 @@ internal sealed class ComparedTensor : TensorTiles
         return merged;
     }
 
-    private static (long Count, ulong Worst) Differences(int elementBytes, ReadOnlySpan<byte> one, ReadOnlySpan<byte> other) => elementBytes switch
+    private static long CountDifferent(int elementBytes, ReadOnlySpan<byte> one, ReadOnlySpan<byte> other) => elementBytes switch
     {
-        1 => Differences<byte>(one, other),
-        2 => Differences<ushort>(one, other),
-        4 => Differences<uint>(one, other),
-        _ => Differences<ulong>(one, other),
+        1 => EqualElements.CountDifferent(one, other),
+        2 => EqualElements.CountDifferent(MemoryMarshal.Cast<byte, ushort>(one), MemoryMarshal.Cast<byte, ushort>(other)),
+        4 => EqualElements.CountDifferent(MemoryMarshal.Cast<byte, uint>(one), MemoryMarshal.Cast<byte, uint>(other)),
+        _ => EqualElements.CountDifferent(MemoryMarshal.Cast<byte, ulong>(one), MemoryMarshal.Cast<byte, ulong>(other)),
     };
 
-    private static (long Count, ulong Worst) Differences<T>(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other)
+    private static ulong WorstUlp(int elementBytes, ReadOnlySpan<byte> one, ReadOnlySpan<byte> other) => elementBytes switch
+    {
+        1 => WorstUlp<byte>(one, other),
+        2 => WorstUlp<ushort>(one, other),
+        4 => WorstUlp<uint>(one, other),
+        _ => WorstUlp<ulong>(one, other),
+    };
+
+    private static ulong WorstUlp<T>(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other)
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
         ReadOnlySpan<T> first = MemoryMarshal.Cast<byte, T>(one), second = MemoryMarshal.Cast<byte, T>(other);
-        long count = 0;
         ulong worst = 0;
-        for (int i = first.CommonPrefixLength(second); i < first.Length; i += 1 + first[(i + 1)..].CommonPrefixLength(second[(i + 1)..]))
+        for (int i = 0; i < first.Length; i++)
         {
-            count++;
             worst = Math.Max(worst, Ordinals<T>.Distance(first[i], second[i]).Magnitude);
         }
 
-        return (count, worst);
+        return worst;
     }
 
     private sealed class Job(ComparedTensor tensor, long firstRow, int rows) : MergeJob

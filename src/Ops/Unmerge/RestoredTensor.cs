@@ -46,10 +46,7 @@ internal sealed class RestoredTensor(
         context.Computing.Wait(context.Cancellation);
         try
         {
-            _after.Add(firstBlock, source, checked(cut.BlockRows * cut.MergedRowBytes));
-            prediction.Fill(firstRow, source, destination);
-            Correct(firstBlock, read, destination);
-            _before.Add(firstBlock, destination, checked(cut.BlockRows * cut.OriginalRowBytes));
+            Restore(firstBlock, source, read, destination);
         }
         finally
         {
@@ -60,17 +57,28 @@ internal sealed class RestoredTensor(
         TileDone();
     }
 
-    private void Correct(long firstBlock, ReadOnlySpan<byte> read, Span<byte> elements)
+    /// <summary>Whole blocks, each while it is in the cache.</summary>
+    private void Restore(long firstBlock, ReadOnlySpan<byte> source, ReadOnlySpan<byte> read, Span<byte> destination)
     {
-        int blockBytes = checked(cut.BlockRows * cut.OriginalRowBytes);
+        int originalBytes = checked(cut.BlockRows * cut.OriginalRowBytes), mergedBytes = checked(cut.BlockRows * cut.MergedRowBytes);
         long corrections = 0;
-        for (long block = firstBlock; elements.Length > 0; block++)
+        for (long block = firstBlock; source.Length > 0 || destination.Length > 0; block++)
         {
-            int now = Math.Min(blockBytes, elements.Length), code = codes.Length(block);
-            corrections += BlockDecoder.Correct(cut.OriginalType.Bytes(), read[..code], elements[..now])
-                ?? throw UndoRecord.Damaged(record.Path, $"the code of block {block} is none", recorded.Name);
-            elements = elements[now..];
-            read = read[code..];
+            ReadOnlySpan<byte> after = source[..Math.Min(mergedBytes, source.Length)];
+            Span<byte> before = destination[..Math.Min(originalBytes, destination.Length)];
+            if (after.Length > 0) _after.Add(block, after);
+            if (before.Length > 0)
+            {
+                int code = codes.Length(block);
+                prediction.Fill(block * cut.BlockRows, after, before);
+                corrections += BlockDecoder.Correct(cut.OriginalType.Bytes(), read[..code], before)
+                    ?? throw UndoRecord.Damaged(record.Path, $"the code of block {block} is none", recorded.Name);
+                _before.Add(block, before);
+                read = read[code..];
+            }
+
+            source = source[after.Length..];
+            destination = destination[before.Length..];
         }
 
         Interlocked.Add(ref _corrections, corrections);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
@@ -16,7 +17,6 @@ internal sealed class SubtractedTensor : TensorTiles
 {
     private readonly StoredTensor _merged;
     private readonly RestorationCounts _counts;
-    private readonly SharedProduct _negated;
     private readonly SharedProduct _updates;
     private readonly long _rows;
     private readonly int _columns;
@@ -28,7 +28,6 @@ internal sealed class SubtractedTensor : TensorTiles
         _merged = merged;
         _counts = counts;
         bool inDoubles = target.DType == DType.F64;
-        _negated = new(() => ProductBuilder.BuildNegated(edit.Name, target.Shape, edit.Deltas, inDoubles));
         _updates = new(() => ProductBuilder.Build(edit.Name, target.Shape, edit.Deltas, inDoubles));
         (_rows, long columns) = target.Shape.AsMatrix();
         _columns = checked((int)columns);
@@ -38,11 +37,7 @@ internal sealed class SubtractedTensor : TensorTiles
     public override IEnumerable<MergeJob> Tiles(int tileBytes) =>
         Cut(_rows, (long)_columns * _elementBytes, tileBytes, 1).Select(tile => new Job(this, tile.First, tile.Count));
 
-    public override void Release()
-    {
-        _negated.Dispose();
-        _updates.Dispose();
-    }
+    public override void Release() => _updates.Dispose();
 
     private void Subtract(long firstRow, int rows, JobContext context)
     {
@@ -52,8 +47,14 @@ internal sealed class SubtractedTensor : TensorTiles
         context.Computing.Wait(context.Cancellation);
         try
         {
-            Add(context.Compute, _negated, merged, predicted, firstRow, rows);
-            _counts.AddMayDiffer(CountAmbiguous(context, merged, predicted, firstRow, rows));
+            int rowBytes = _columns * _elementBytes, pieceRows = BlockCut.RowsFor(BlockCut.PreferredElements, _columns);
+            for (int row = 0; row < rows; row += pieceRows)
+            {
+                int now = Math.Min(pieceRows, rows - row);
+                Span<byte> source = merged.Slice(row * rowBytes, now * rowBytes), destination = predicted.Slice(row * rowBytes, now * rowBytes);
+                Prediction.Reference.SubtractProduct(Tile(source, destination, now), _updates.Get(Prediction.Reference), firstRow + row);
+                _counts.AddMayDiffer(CountAmbiguous(context, source, destination, firstRow + row, now));
+            }
         }
         finally
         {
@@ -75,45 +76,51 @@ internal sealed class SubtractedTensor : TensorTiles
     private long CountAmbiguous<T>(JobContext context, ReadOnlySpan<byte> merged, ReadOnlySpan<byte> predicted, long firstRow, int rows)
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        Span<byte> candidates = context.Buffers.Prediction(merged.Length), again = context.Buffers.Original(merged.Length);
-        Span<byte> ambiguous = context.Buffers.Codes(rows * _columns);
-        ReadOnlySpan<T> wanted = MemoryMarshal.Cast<byte, T>(merged), found = MemoryMarshal.Cast<byte, T>(again), center = MemoryMarshal.Cast<byte, T>(predicted);
-        Span<T> moved = MemoryMarshal.Cast<byte, T>(candidates);
-        Add(context.Compute, _updates, predicted, again, firstRow, rows);
-        for (int i = 0; i < wanted.Length; i++)
-        {
-            ambiguous[i] = found[i] == wanted[i] ? (byte)0 : (byte)1;
-        }
-
+        Span<byte> neighbours = context.Buffers.Prediction(merged.Length), again = context.Buffers.Original(merged.Length);
+        int elements = rows * _columns, masks = (elements + EqualElements.Lanes - 1) / EqualElements.Lanes;
+        Span<ulong> certain = MemoryMarshal.Cast<byte, ulong>(context.Buffers.Codes(masks * sizeof(ulong)));
+        certain.Fill(ulong.MaxValue);
+        IPreparedProduct product = _updates.Get(Prediction.Reference);
+        Prediction.Reference.AddProduct(Tile(predicted, again, rows), product, firstRow);
+        Keep<T>(certain, again, merged, wanted: true);
         foreach (bool below in (ReadOnlySpan<bool>)[false, true])
         {
-            for (int i = 0; i < moved.Length; i++)
-            {
-                moved[i] = Ordinals<T>.Moved(center[i], 1, below);
-            }
-
-            Add(context.Compute, _updates, candidates, again, firstRow, rows);
-            for (int i = 0; i < wanted.Length; i++)
-            {
-                if (found[i] == wanted[i]) ambiguous[i] = 1;
-            }
+            Ordinals<T>.Neighbours(MemoryMarshal.Cast<byte, T>(predicted), MemoryMarshal.Cast<byte, T>(neighbours), below);
+            Prediction.Reference.AddProduct(Tile(neighbours, again, rows), product, firstRow);
+            Keep<T>(certain, again, merged, wanted: false);
         }
 
-        return ambiguous.Length - ambiguous.Count((byte)0);
+        long count = 0;
+        foreach (ulong mask in certain)
+        {
+            count += BitOperations.PopCount(mask);
+        }
+
+        return elements - count;
     }
 
-    private void Add(ICompute compute, SharedProduct product, ReadOnlySpan<byte> source, Span<byte> destination, long firstRow, int rows) => compute.AddProduct(
-        new Tile
+    /// <summary>Keeps the bits of elements that are, or are not, the same in both.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Keep<T>(Span<ulong> masks, ReadOnlySpan<byte> one, ReadOnlySpan<byte> other, bool wanted)
+        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
+    {
+        ReadOnlySpan<T> first = MemoryMarshal.Cast<byte, T>(one), second = MemoryMarshal.Cast<byte, T>(other);
+        ulong unwanted = wanted ? 0 : ulong.MaxValue;
+        for (int i = 0; i < masks.Length; i++)
         {
-            Source = source,
-            SourceType = Target.DType,
-            Destination = destination,
-            DestinationType = Target.DType,
-            Rows = rows,
-            Columns = _columns,
-        },
-        product.Get(compute),
-        firstRow);
+            masks[i] &= EqualElements.Mask(first, second, i * EqualElements.Lanes) ^ unwanted;
+        }
+    }
+
+    private Tile Tile(ReadOnlySpan<byte> source, Span<byte> destination, int rows) => new()
+    {
+        Source = source,
+        SourceType = Target.DType,
+        Destination = destination,
+        DestinationType = Target.DType,
+        Rows = rows,
+        Columns = _columns,
+    };
 
     private sealed class Job(SubtractedTensor tensor, long firstRow, int rows) : MergeJob
     {

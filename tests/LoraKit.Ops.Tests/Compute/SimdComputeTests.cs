@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
@@ -43,6 +44,79 @@ public sealed class SimdComputeTests
                 }
             }
         }
+    }
+
+    /// <summary>Against sums of negated factors, which have the opposite signs, and against both steps on their own.</summary>
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void What_is_added_is_subtracted(SimdWidth width)
+    {
+        using SimdCompute compute = new(width);
+        foreach (DType merged in Types)
+        {
+            foreach (DType type in Types)
+            {
+                foreach (bool doubles in new[] { false, true })
+                {
+                    ProductCase sample = new(23, 301, 13, merged, type, doubles);
+                    using IPreparedProduct product = compute.Prepare(sample.Product);
+                    byte[] subtracted = new byte[23 * 301 * type.Bytes()];
+                    compute.SubtractProduct(TileOf(sample, subtracted), product, 0);
+                    if (merged == type)
+                    {
+                        byte[] there = new byte[subtracted.Length], back = new byte[subtracted.Length], expected = new byte[subtracted.Length];
+                        compute.AddAndSubtract(TileOf(sample, there), product, 0, back);
+                        Assert.Equal(sample.Run(compute), there);
+                        compute.SubtractProduct(TileOf(sample, expected) with { Source = there }, product, 0);
+                        Assert.Equal(expected, back);
+                    }
+
+                    if (doubles) Negate(sample.Product.LeftDouble!);
+                    else Negate(sample.Product.LeftSingle!);
+                    Assert.Equal(sample.Run(compute), subtracted);
+                }
+            }
+        }
+    }
+
+    /// <summary>A sum that is zero has a sign too, and minus zero less plus zero is minus zero.</summary>
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void A_zero_is_subtracted_with_its_sign(SimdWidth width)
+    {
+        using SimdCompute compute = new(width);
+        float[] source = [.. Enumerable.Repeat(-0f, 40)], there = new float[40], back = new float[40], away = new float[40];
+        using IPreparedProduct product = compute.Prepare(new LowRankProduct(1, 40, 1, [0f], new float[40]));
+        Tile tile = new()
+        {
+            Source = MemoryMarshal.AsBytes(source.AsSpan()),
+            SourceType = DType.F32,
+            Destination = MemoryMarshal.AsBytes(there.AsSpan()),
+            DestinationType = DType.F32,
+            Rows = 1,
+            Columns = 40,
+        };
+        compute.AddAndSubtract(tile, product, 0, MemoryMarshal.AsBytes(back.AsSpan()));
+        compute.SubtractProduct(tile with { Destination = MemoryMarshal.AsBytes(away.AsSpan()) }, product, 0);
+        Assert.All(there, v => Assert.False(float.IsNegative(v)));
+        Assert.All(back, v => Assert.False(float.IsNegative(v)));
+        Assert.All(away, v => Assert.True(v == 0 && float.IsNegative(v)));
+    }
+
+    private static Tile TileOf(ProductCase sample, byte[] destination) => new()
+    {
+        Source = sample.Source,
+        SourceType = sample.SourceType,
+        Destination = destination,
+        DestinationType = sample.DestinationType,
+        Rows = sample.Rows,
+        Columns = sample.Columns,
+    };
+
+    private static void Negate<T>(T[] values)
+        where T : System.Numerics.IFloatingPoint<T>
+    {
+        for (int i = 0; i < values.Length; i++) values[i] = -values[i];
     }
 
     [Theory]

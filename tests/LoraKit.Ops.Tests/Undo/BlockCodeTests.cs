@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using LoraKit.Ops.Undo;
 
 namespace LoraKit.Ops.Tests.Undo;
@@ -68,6 +69,63 @@ public class BlockCodeTests
         Assert.Equal(1ul, Ordinals<ushort>.Distance(0x0000, 0x8000).Magnitude);
         Assert.Equal(1ul, Ordinals<ushort>.Distance(0x8001, 0x8000).Magnitude);
         for (int i = 0; i < 1 << 16; i++) Assert.Equal(i, Ordinals<ushort>.Pattern(Ordinals<ushort>.Of((ushort)i)));
+    }
+
+    /// <summary>Many near each other, then one far away: its gap is coded by more zeros than fit into one write.</summary>
+    [Fact]
+    public void ALongGapComesBack()
+    {
+        foreach (int size in new[] { 1, 2, 4, 8 })
+        {
+            byte[] original = new byte[65536 * size], predicted = new byte[original.Length];
+            foreach (int i in Enumerable.Range(0, 1500).Append(65535)) predicted[i * size] = (byte)(1 + (i % 9));
+            byte[] code = Encode(size, original, predicted, out int corrections);
+            Assert.Equal((1501, (byte)UndoMode.Sparse), (corrections, code[0]));
+            Assert.Equal(1501, BlockDecoder.Correct(size, code, predicted));
+            Assert.Equal(original, predicted);
+        }
+    }
+
+    [Fact]
+    public void NeighboursAndMasksAreThoseOfSingleElements()
+    {
+        ushort[] patterns = [.. Enumerable.Range(0, (1 << 16) + 7).Select(i => (ushort)i)];
+        foreach (bool below in new[] { false, true })
+        {
+            ushort[] neighbours = new ushort[patterns.Length];
+            Ordinals<ushort>.Neighbours(patterns, neighbours, below);
+            Assert.Equal(patterns.Select(p => Ordinals<ushort>.Moved(p, 1, below)), neighbours);
+        }
+
+        ulong[] longs = [0, 1ul << 63, ulong.MaxValue, long.MaxValue, 5], above = new ulong[5];
+        Ordinals<ulong>.Neighbours(longs, above, below: false);
+        Assert.Equal([1, 0, ulong.MaxValue - 1, ulong.MaxValue, 6], above); // The numbers go round: after the last comes the first.
+        Random random = new(3);
+        foreach (int length in new[] { 0, 1, 63, 64, 65, 200, 257 })
+        {
+            byte[] one = [.. Enumerable.Range(0, length * 8).Select(_ => (byte)random.Next(2))], other = [.. one.Select(b => (byte)(random.Next(9) == 0 ? b ^ 4 : b))];
+            Check<byte>(one, other);
+            Check<ushort>(one, other);
+            Check<uint>(one, other);
+            Check<ulong>(one, other);
+        }
+
+        static void Check<T>(byte[] one, byte[] other)
+            where T : unmanaged, System.Numerics.IBinaryInteger<T>, System.Numerics.IUnsignedNumber<T>
+        {
+            T[] first = [.. MemoryMarshal.Cast<byte, T>(one)], second = [.. MemoryMarshal.Cast<byte, T>(other)];
+            for (int i = 0; i < first.Length; i += EqualElements.Lanes)
+            {
+                ulong mask = EqualElements.Mask<T>(first, second, i), all = EqualElements.All(first.Length, i);
+                for (int bit = 0; bit < EqualElements.Lanes; bit++)
+                {
+                    Assert.Equal(i + bit < first.Length, ((all >> bit) & 1) == 1);
+                    Assert.Equal(i + bit < first.Length && first[i + bit] == second[i + bit], ((mask >> bit) & 1) == 1);
+                }
+            }
+
+            Assert.Equal(first.Zip(second).Count(p => p.First != p.Second), EqualElements.CountDifferent<T>(first, second));
+        }
     }
 
     [Fact]

@@ -13,8 +13,11 @@ public sealed class KillTests
     private const int Layers = 12;
     private const int Width = 1024;
 
-    [Fact]
-    public void NoOutputOrTheWholeOfIt()
+    /// <param name="recorded">Whether an undo record is written beside the model; it gets its name first.</param>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void NoOutputOrTheWholeOfIt(bool recorded)
     {
         using TempFolder folder = new();
         WriteBase(folder["base", "model.safetensors"]);
@@ -22,16 +25,23 @@ public sealed class KillTests
         Dictionary<string, string> inputs = Hashes(folder["base"], folder["adapter"]);
 
         long started = Stopwatch.GetTimestamp();
-        Assert.Equal(0, Merge(folder, folder["whole"], killAfter: null));
+        Assert.Equal(0, Merge(folder, folder["whole"], recorded, killAfter: null));
         TimeSpan whole = Stopwatch.GetElapsedTime(started);
         Dictionary<string, string> expected = Hashes(folder["whole"]);
+        byte[] record = recorded ? File.ReadAllBytes(folder["whole.undo"]) : [];
 
         Random random = new(2026);
         int killed = 0;
         for (int i = 0; i < Moments; i++)
         {
             TimeSpan moment = whole * ((i + random.NextDouble()) / Moments);
-            int code = Merge(folder, folder["out"], moment);
+            int code = Merge(folder, folder["out"], recorded, moment);
+            if (recorded && (Path.Exists(folder["out"]) || Path.Exists(folder["out.undo"])))
+            {
+                Assert.Equal(record, File.ReadAllBytes(folder["out.undo"]));
+                File.Delete(folder["out.undo"]);
+            }
+
             if (Path.Exists(folder["out"]))
             {
                 // It ended before, or was killed after the output had its name: then all of it is there.
@@ -48,15 +58,17 @@ public sealed class KillTests
         }
 
         Assert.True(killed > 0, "no run was killed before its output was there");
-        Assert.Equal(0, Merge(folder, folder["out"], killAfter: null));
+        Assert.Equal(0, Merge(folder, folder["out"], recorded, killAfter: null));
         Assert.Equal(expected, Hashes(folder["out"]));
-        Assert.Equal(["adapter", "base", "out", "whole"], Directory.GetFileSystemEntries(folder.Path).Select(e => Path.GetFileName(e)!).Order());
+        string[] left = recorded ? ["adapter", "base", "out", "out.undo", "whole", "whole.undo"] : ["adapter", "base", "out", "whole"];
+        Assert.Equal(left, Directory.GetFileSystemEntries(folder.Path).Select(e => Path.GetFileName(e)!).Order());
     }
 
-    private static int Merge(TempFolder folder, string output, TimeSpan? killAfter)
+    private static int Merge(TempFolder folder, string output, bool recorded, TimeSpan? killAfter)
     {
+        string[] record = recorded ? ["--undo", output + ".undo"] : [];
         using Process process = ToolProcess.StartTool(
-            "merge", "--base", folder["base"], "--adapter", folder["adapter"], "--out", output, "--quiet", "--memory", "1MB");
+            ["merge", "--base", folder["base"], "--adapter", folder["adapter"], "--out", output, "--quiet", "--memory", "1MB", .. record]);
         if (killAfter is { } moment && !process.WaitForExit(moment)) process.Kill();
         process.WaitForExit();
         return process.ExitCode;

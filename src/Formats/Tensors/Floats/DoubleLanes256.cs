@@ -21,6 +21,9 @@ internal readonly unsafe struct DoubleLanes256 : IDoubleLanes<Vector256<double>>
     public static Vector256<double> Add(Vector256<double> left, Vector256<double> right) => left + right;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<double> Negate(Vector256<double> value) => value ^ Vector256.Create(-0d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<double> MultiplyAdd(Vector256<double> left, Vector256<double> right, Vector256<double> addend) => Vector256.FusedMultiplyAdd(left, right, addend);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

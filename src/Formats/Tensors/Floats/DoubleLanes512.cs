@@ -21,6 +21,9 @@ internal readonly unsafe struct DoubleLanes512 : IDoubleLanes<Vector512<double>>
     public static Vector512<double> Add(Vector512<double> left, Vector512<double> right) => left + right;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<double> Negate(Vector512<double> value) => value ^ Vector512.Create(-0d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> MultiplyAdd(Vector512<double> left, Vector512<double> right, Vector512<double> addend) => Vector512.FusedMultiplyAdd(left, right, addend);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

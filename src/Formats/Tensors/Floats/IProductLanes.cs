@@ -20,6 +20,9 @@ internal unsafe interface IProductLanes<TVector, T>
 
     static abstract TVector Add(TVector left, TVector right);
 
+    /// <summary>The same numbers with every sign changed, zeros' too.</summary>
+    static abstract TVector Negate(TVector value);
+
     /// <summary>left · right + addend, rounded once.</summary>
     static abstract TVector MultiplyAdd(TVector left, TVector right, TVector addend);
 }

@@ -15,6 +15,8 @@ internal readonly unsafe struct ScalarDoubleLanes : IDoubleLanes<double>
 
     public static double Add(double left, double right) => left + right;
 
+    public static double Negate(double value) => -value;
+
     public static double MultiplyAdd(double left, double right, double addend) => Math.FusedMultiplyAdd(left, right, addend);
 
     public static double WithOneNaN(double value) =>

@@ -25,6 +25,8 @@ internal readonly unsafe struct ScalarLanes : ILanes<float, uint>
 
     public static float Multiply(float left, float right) => left * right;
 
+    public static float Negate(float value) => -value;
+
     public static float MultiplyAdd(float left, float right, float addend) => MathF.FusedMultiplyAdd(left, right, addend);
 
     public static float ConvertToSingles(uint value) => (int)value;
