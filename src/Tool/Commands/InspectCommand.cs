@@ -69,7 +69,7 @@ internal static class InspectCommand
         DType = inspection.DType,
         ModuleCount = inspection.Modules.Count,
         ParameterCount = inspection.ParameterCount,
-        Ranks = inspection.Ranks,
+        Ranks = inspection.Ranks.ToDictionary(r => r.Key.ToString(CultureInfo.InvariantCulture), r => r.Value),
         Modules =
         [
             .. inspection.Modules.Select(m => new ModuleBody(

@@ -26,7 +26,7 @@ internal sealed record InspectDocument : CommandDocument
 
     public required long ParameterCount { get; init; }
 
-    public required IReadOnlyDictionary<long, int> Ranks { get; init; }
+    public required IReadOnlyDictionary<string, int> Ranks { get; init; }
 
     public required IReadOnlyList<ModuleBody> Modules { get; init; }
 
