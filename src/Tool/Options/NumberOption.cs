@@ -16,6 +16,9 @@ internal static class NumberOption
     public static Option<int?> Whole(string name, string helpName, string description) =>
         Create<int>(name, helpName, description, NumberStyles.AllowLeadingSign, "whole number");
 
+    /// <summary><c>--seed S</c>: a whole number of 64 bits.</summary>
+    public static Option<long?> Seed(string description) => Create<long>("--seed", "S", description, NumberStyles.AllowLeadingSign, "whole number");
+
     private static Option<T?> Create<T>(string name, string helpName, string description, NumberStyles style, string what)
         where T : struct, INumber<T> => new(name)
         {

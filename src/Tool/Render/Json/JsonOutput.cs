@@ -38,6 +38,9 @@ internal static class JsonOutput
     /// <summary>JSON has no NaN and no infinity.</summary>
     public static double? Finite(double? value) => value is { } number && double.IsFinite(number) ? number : null;
 
+    /// <summary>A duration, to the millisecond.</summary>
+    public static double? Seconds(TimeSpan? time) => time is { } elapsed ? Math.Round(elapsed.TotalSeconds, 3) : null;
+
     private static void Write<T>(TextWriter output, T document, JsonTypeInfo<T> type)
     {
         ArrayBufferWriter<byte> buffer = new();
