@@ -16,14 +16,9 @@ internal static class DiffCommand
     {
         Argument<string> a = new("A") { Description = "An adapter or checkpoint: what differences are measured against" };
         Argument<string> b = new("B") { Description = "What is compared with it: an adapter, or a checkpoint" };
-        Option<double?> tolerance = NumberOption.Decimal(
+        Option<double?> tolerance = NumberOption.FromZero(
             "--tolerance", "X",
             "Exit with 1 only where a tensor's relative difference is above this, or names or shapes differ (default: where anything differs)");
-        tolerance.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<double?>() is not (null or (>= 0 and < double.PositiveInfinity)))
-                result.AddError($"--tolerance: '{result.Tokens[0].Value}' is no tolerance; expected a number from 0 on, such as 1e-6");
-        });
         Option<int> threads = ThreadsOption.Create();
         Command command = new(Name, "Compare two adapters by their updates, or two checkpoints by their tensors") { a, b, tolerance, threads };
         OutputOptions output = new(command);

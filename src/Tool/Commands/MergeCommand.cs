@@ -21,10 +21,10 @@ internal static class MergeCommand
         Option<AdapterInput[]> adapters = AdapterOption.Create(
             "An adapter's folder or file, with @WEIGHT if its weight is not 1; several are added in one pass", required: true);
         Option<string> output = PathArgument.RequiredOption("--out", "Where the merged model goes: a folder, or a .safetensors file if the base is one file");
-        Option<DType?> dtype = ChoiceOption.Create<DType>(
+        Option<OrKeep<DType>?> dtype = ChoiceOption.Create<OrKeep<DType>>(
             "--dtype", "TYPE", "keep, f32, f16 or bf16: the element type of the output's floating-point tensors (default: keep)", "output type",
-            ("keep", null), ("f32", DType.F32), ("f16", DType.F16), ("bf16", DType.BF16));
-        Option<long?> shardSize = SizeOption.CreateOrKeep(
+            (OrKeep<DType>.Word, default), ("f32", new(DType.F32)), ("f16", new(DType.F16)), ("bf16", new(DType.BF16)));
+        Option<OrKeep<long>?> shardSize = SizeOption.CreateOrKeep(
             "--max-shard-size", "keep, or the size of tensors in one output file, such as 5GB (default: keep the base's files)");
         Option<string?> undo = new("--undo")
         {
@@ -49,8 +49,8 @@ internal static class MergeCommand
                 Base = PathArgument.Resolve(parsed.GetRequiredValue(basePath), environment),
                 Adapters = AdapterOption.Resolve(parsed.GetRequiredValue(adapters), environment),
                 Output = parsed.GetRequiredValue(output),
-                OutputType = parsed.GetValue(dtype),
-                MaxShardBytes = parsed.GetValue(shardSize),
+                OutputType = parsed.GetValue(dtype)?.Value,
+                MaxShardBytes = parsed.GetValue(shardSize)?.Value,
                 UndoRecord = parsed.GetValue(undo),
                 AllowUnmatched = parsed.GetValue(allowUnmatched),
                 Overwrite = writing.Force,

@@ -11,7 +11,7 @@ internal static class ChoiceOption
     /// <param name="description">What help says.</param>
     /// <param name="what">What messages call a value: <c>factor</c>.</param>
     /// <param name="choices">Each word and what it stands for.</param>
-    public static Option<T?> Create<T>(string name, string helpName, string description, string what, params (string Word, T? Value)[] choices)
+    public static Option<T?> Create<T>(string name, string helpName, string description, string what, params (string Word, T Value)[] choices)
         where T : struct => new(name)
         {
             Description = description,
@@ -19,7 +19,7 @@ internal static class ChoiceOption
             CustomParser = result =>
             {
                 string text = result.Tokens[0].Value;
-                foreach ((string word, T? value) in choices)
+                foreach ((string word, T value) in choices)
                 {
                     if (word == text) return value;
                 }

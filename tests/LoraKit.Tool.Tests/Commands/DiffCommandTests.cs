@@ -46,6 +46,7 @@ public sealed class DiffCommandTests
     [InlineData("-1")]
     [InlineData("NaN")]
     [InlineData("much")]
+    [InlineData("1e999")]
     public void WhatIsNoToleranceIsUsage(string tolerance)
     {
         using TempFolder folder = new();
