@@ -82,7 +82,7 @@ internal static class MergeCommand
         Verification? verified = verify ? Verify(environment, output, options, interruption.Token) : null;
         if (output.Json) JsonOutput.Write(environment.Output, MergeDocuments.OfReport(plan, report, verified, warnings));
         else MergeText.WriteReport(environment.Output, report);
-        if (!output.Json && verified is not null) VerifyText.Write(environment.Output, report.Output, verified);
+        if (!output.Json && verified is not null) VerifyText.Write(environment.Output, report.Output, verified, output.Verbose);
         return verified?.Valid == false ? ExitCode.Finding : ExitCode.Done;
     }
 

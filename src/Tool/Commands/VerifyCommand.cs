@@ -49,7 +49,7 @@ internal static class VerifyCommand
         int code = result.Valid ? ExitCode.Done : ExitCode.Finding;
         Warnings.Write(environment, output, result.Warnings);
         if (output.Json) JsonOutput.Write(environment.Output, VerifyDocument.Of(path, result));
-        else VerifyText.Write(environment.Output, path, result);
+        else VerifyText.Write(environment.Output, path, result, output.Verbose);
         return code;
     }
 }

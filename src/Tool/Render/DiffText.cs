@@ -17,7 +17,7 @@ internal static class DiffText
         ];
         int left = everything ? 0 : Math.Max(0, shown.Count - MostShown);
         if (shown.Count > 0) WriteTable(output, report, [.. shown.Take(shown.Count - left)]);
-        if (left > 0) output.WriteLine($"… and {Words.Count(left)} more (--verbose lists them)");
+        if (left > 0) output.WriteLine(Words.More(left));
         if (everything) WriteHistogram(output, report);
         string things = report.IsOfAdapters ? "update" : "tensor";
         output.WriteLine(report.Equal

@@ -10,9 +10,10 @@ internal static class RescaleText
         if (everything || report is null) WriteModules(output, plan, everything);
         string fixedModules = plan.Options.FixSplitQkv ? $", {Words.Count(plan.Modules.Count(m => m.SplitQkv is not null))} trained with split_qkv" : "";
         string norm = plan.NormBefore is { } before ? $", norm {Words.Number(before)} to {Words.Number(plan.NormAfter)}" : "";
+        string size = report is null ? "" : $", {Words.Bytes(report.BytesWritten)}";
         string done = report is null ? $"would rescale into '{plan.Options.Output.Path}'" : $"rescaled into '{report.Output}'";
         output.WriteLine(TerminalText.Escape(
-            $"{done}: {Words.Count(plan.Modules.Count(m => m.ScaleAfter != m.ScaleBefore))} of {Words.Count(plan.Modules.Count, "scale")} changed{fixedModules}{norm}"));
+            $"{done}: {Words.Count(plan.Modules.Count(m => m.ScaleAfter != m.ScaleBefore))} of {Words.Count(plan.Modules.Count, "scale")} changed{fixedModules}{norm}{size}"));
     }
 
     private static void WriteModules(TextWriter output, RescalePlan plan, bool everything)

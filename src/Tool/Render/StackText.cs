@@ -23,7 +23,7 @@ internal static class StackText
         if (everything) Table(output, everything, "rank", report.Modules.Select(m => (m.Name, m.Ranks, m.RankAfter, m.RelativeError)));
         string error = report.RelativeError is { } value ? $", relative error {Words.Number(value)}" : "";
         output.WriteLine(TerminalText.Escape(
-            $"stacked into '{report.Output}': {Words.Count(report.Modules.Count, "module")}, {Words.Bytes(report.BytesWritten)}{error}, {Words.Duration(report.Elapsed)}"));
+            $"stacked into '{report.Output}': {Words.Count(report.Modules.Count, "module")}{error}, {Words.Bytes(report.BytesWritten)} in {Words.Duration(report.Elapsed)}"));
     }
 
     private static void Table(

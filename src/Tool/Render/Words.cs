@@ -26,6 +26,9 @@ internal static class Words
     /// <summary>A count of something: <c>1 tensor</c>, <c>224 tensors</c>.</summary>
     public static string Count(long count, string noun) => count == 1 ? $"1 {noun}" : $"{Count(count)} {noun}s";
 
+    /// <summary>What stands for the rest of a list: <c>… and 12 more (--verbose lists them)</c>.</summary>
+    public static string More(int left) => $"… and {Count(left)} more (--verbose lists them)";
+
     /// <summary>A number, as short as it is exact enough: <c>0.7071</c>, <c>3.16e-6</c>; a dash for none.</summary>
     public static string Number(double? value)
     {
