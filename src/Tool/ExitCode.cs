@@ -12,6 +12,6 @@ internal static class ExitCode
     /// <summary>Something stopped the command: usage, a file, the disk, a device, a bug.</summary>
     public const int Stopped = 2;
 
-    /// <summary>The user or the system interrupted it; nothing is left behind.</summary>
+    /// <summary>The user or the system interrupted it; nothing unfinished is left behind.</summary>
     public const int Interrupted = 130;
 }

@@ -14,6 +14,9 @@ internal abstract class ComparedPair(string name)
     /// <summary>What <see cref="Known"/> is about.</summary>
     public virtual string? Detail => null;
 
+    /// <summary>Whether there are elements on both sides that have a common measure.</summary>
+    public abstract bool IsComparable { get; }
+
     /// <summary>How many elements are compared.</summary>
     public abstract long Elements { get; }
 
@@ -32,16 +35,15 @@ internal abstract class ComparedPair(string name)
     /// <summary>What it comes to.</summary>
     public TensorDifference Result(DiffSums sums)
     {
-        bool compared = Known is DiffStatus.Equal or DiffStatus.DType && sums.Count == Elements;
         return new TensorDifference
         {
             Name = Name,
             Status = Known == DiffStatus.Equal && sums.Differing > 0 ? DiffStatus.Different : Known,
             Detail = Detail,
-            MaxAbs = compared ? sums.MaxAbs : null,
-            Relative = compared ? sums.Relative : null,
-            MaxUlp = compared ? sums.MaxUlp : null,
-            Cosine = compared ? sums.Cosine : null,
+            MaxAbs = IsComparable ? sums.MaxAbs : null,
+            Relative = IsComparable ? sums.Relative : null,
+            MaxUlp = IsComparable ? sums.MaxUlp : null,
+            Cosine = IsComparable ? sums.Cosine : null,
             Differing = sums.Differing,
             Count = sums.Count,
             UlpHistogram = sums.Histogram(),
@@ -53,6 +55,8 @@ internal abstract class ComparedPair(string name)
 internal sealed class OneSidedPair(string name, bool inA) : ComparedPair(name)
 {
     public override DiffStatus Known => inA ? DiffStatus.OnlyInA : DiffStatus.OnlyInB;
+
+    public override bool IsComparable => false;
 
     public override long Elements => 0;
 
@@ -76,8 +80,9 @@ internal sealed class StoredPair(string name, TensorValue a, TensorValue b, bool
         _ => null,
     };
 
-    // Types without a common measure are not compared.
-    public override long Elements => _shapesAgree && (_haveNumbers || a.DType == b.DType) ? a.Shape.ElementCount : 0;
+    public override bool IsComparable => _shapesAgree && (_haveNumbers || a.DType == b.DType);
+
+    public override long Elements => IsComparable ? a.Shape.ElementCount : 0;
 
     public override int ElementBytes => (a.DType.Bits() + b.DType.Bits() + 7) / 8;
 

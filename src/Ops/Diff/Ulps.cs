@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Undo;
 
 namespace LoraKit.Ops.Diff;
 
@@ -11,8 +12,10 @@ internal static class Ulps
     public static ulong Distance<T>(T a, T b)
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        long x = Ordinal(a), y = Ordinal(b);
-        return x > y ? unchecked((ulong)x - (ulong)y) : unchecked((ulong)y - (ulong)x);
+        T x = Ordinals<T>.Of(a), y = Ordinals<T>.Of(b);
+        ulong steps = ulong.CreateTruncating(x > y ? x - y : y - x);
+        // Ordinals step from one zero to the other.
+        return T.LeadingZeroCount(a ^ b) == T.Zero ? steps - 1 : steps;
     }
 
     /// <summary>The number of steps between two values that a type holds exactly.</summary>
@@ -21,13 +24,27 @@ internal static class Ulps
         Span<byte> bytes = stackalloc byte[2 * sizeof(ulong)];
         FloatConvert.FromDoubles(dtype, [a], bytes[..dtype.Bytes()]);
         FloatConvert.FromDoubles(dtype, [b], bytes.Slice(sizeof(ulong), dtype.Bytes()));
-        return dtype.Bytes() switch
+        return Distance(dtype.Bytes(), bytes, bytes[sizeof(ulong)..]);
+    }
+
+    /// <summary>The largest distance between elements of two runs of a type; null where the type has no real numbers, or a NaN is not the same in both.</summary>
+    public static ulong? Largest(DType dtype, ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
+    {
+        if (!dtype.IsMergeable()) return null;
+        int size = dtype.Bytes();
+        ulong largest = 0;
+        Span<double> one = stackalloc double[1], other = stackalloc double[1];
+        for (int at = 0; at < a.Length; at += size)
         {
-            1 => Distance(bytes[0], bytes[sizeof(ulong)]),
-            2 => Distance(MemoryMarshal.Read<ushort>(bytes), MemoryMarshal.Read<ushort>(bytes[sizeof(ulong)..])),
-            4 => Distance(MemoryMarshal.Read<uint>(bytes), MemoryMarshal.Read<uint>(bytes[sizeof(ulong)..])),
-            _ => Distance(MemoryMarshal.Read<ulong>(bytes), MemoryMarshal.Read<ulong>(bytes[sizeof(ulong)..])),
-        };
+            ReadOnlySpan<byte> x = a.Slice(at, size), y = b.Slice(at, size);
+            if (x.SequenceEqual(y)) continue;
+            FloatConvert.ToDoubles(dtype, x, one);
+            FloatConvert.ToDoubles(dtype, y, other);
+            if (double.IsNaN(one[0]) || double.IsNaN(other[0])) return null;
+            largest = Math.Max(largest, Distance(size, x, y));
+        }
+
+        return largest;
     }
 
     /// <summary>The distance between a value of a type and the next one away from zero.</summary>
@@ -46,11 +63,11 @@ internal static class Ulps
         return Math.ScaleB(1, (value == 0 ? lowest : Math.Max(Math.ILogB(value), lowest)) - mantissa);
     }
 
-    private static long Ordinal<T>(T pattern)
-        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
+    private static ulong Distance(int size, ReadOnlySpan<byte> a, ReadOnlySpan<byte> b) => size switch
     {
-        ulong bits = ulong.CreateTruncating(pattern);
-        ulong sign = 1UL << ((8 * pattern.GetByteCount()) - 1);
-        return (bits & sign) == 0 ? (long)bits : -(long)(bits & ~sign);
-    }
+        1 => Distance(a[0], b[0]),
+        2 => Distance(MemoryMarshal.Read<ushort>(a), MemoryMarshal.Read<ushort>(b)),
+        4 => Distance(MemoryMarshal.Read<uint>(a), MemoryMarshal.Read<uint>(b)),
+        _ => Distance(MemoryMarshal.Read<ulong>(a), MemoryMarshal.Read<ulong>(b)),
+    };
 }

@@ -32,7 +32,9 @@ internal sealed class UpdatePair : ComparedPair
 
     public override string? Detail => Known == DiffStatus.Shape ? $"{_shapeA} and {_shapeB}" : null;
 
-    public override long Elements => Known == DiffStatus.Shape ? 0 : _shapeA.ElementCount;
+    public override bool IsComparable => Known != DiffStatus.Shape;
+
+    public override long Elements => IsComparable ? _shapeA.ElementCount : 0;
 
     public override int ElementBytes => sizeof(double);
 

@@ -6,7 +6,7 @@ public sealed record InspectOptions
     /// <summary>Reads the whole file once for its hashes.</summary>
     public bool Hashes { get; init; }
 
-    /// <summary>Decomposes every update of an adapter for its singular values.</summary>
+    /// <summary>Decomposes every update of an adapter for its singular values; of anything else than an adapter that is read it is refused.</summary>
     public bool Spectrum { get; init; }
 
     /// <summary>How many threads read values; 0 takes one per processor.</summary>

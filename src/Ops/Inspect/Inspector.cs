@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
@@ -22,7 +23,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
         {
             adapter = AdapterLayouts.Open(path);
         }
-        catch (UnsupportedException unread)
+        catch (UnsupportedException unread) when (!options.Spectrum)
         {
             // Understood as an adapter and not more: what is in its file can be shown all the same.
             return OfUnread(path, AdapterLocation.Find(path).TensorFile, unread);
@@ -89,10 +90,15 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
 
     private AdapterInspection OfCheckpoint(string path, PathKind kind)
     {
+        if (options.Spectrum)
+        {
+            throw new InvalidOptionException($"--spectrum takes an adapter in a layout that is read; {Printable.Text(path)} is none");
+        }
+
         using Checkpoint checkpoint = Checkpoint.Open(path);
         if (options.Hashes && checkpoint.Shards.Count != 1)
         {
-            throw new InvalidOptionException($"--hash takes one file; '{path}' has {checkpoint.Shards.Count}: name one of them");
+            throw new InvalidOptionException($"--hash takes one file; {Printable.Text(path)} has {checkpoint.Shards.Count}: name one of them");
         }
 
         SafetensorsFile first = checkpoint.Shards[0].File;

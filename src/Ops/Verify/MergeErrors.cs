@@ -18,7 +18,7 @@ internal sealed class MergeErrors
     /// <summary>Wrong elements that rounding does not explain.</summary>
     public long Unexplained { get; private set; }
 
-    /// <summary>How far the wrong ones are off at most; NaN and infinity are as far as can be.</summary>
+    /// <summary>How far the wrong ones are off at most; NaN, and what is no real number, is as far off as can be.</summary>
     public ulong MaxUlp { get; private set; }
 
     /// <summary>The first unexplained element, with what is there and what should be; −1 if there is none, and the values are null where they are no numbers.</summary>
@@ -44,14 +44,16 @@ internal sealed class MergeErrors
         if (First.Element < 0) First = (element, found, expected);
     }
 
-    public void AddBytes(long first, int count, ReadOnlySpan<byte> expected, ReadOnlySpan<byte> found, int bits)
+    /// <summary>Elements that have to be the same to the bit, of any type.</summary>
+    public void AddBytes(long first, int count, ReadOnlySpan<byte> expected, ReadOnlySpan<byte> found, DType dtype)
     {
         Checked += count;
-        long differing = Patterns.CountDiffering(expected, found, bits, count);
+        long differing = Patterns.CountDiffering(expected, found, dtype.Bits(), count);
         if (differing == 0) return;
         Wrong += differing;
         Unexplained += differing;
-        if (First.Element < 0) First = (first + (expected.CommonPrefixLength(found) * 8L / bits), null, null);
+        MaxUlp = Math.Max(MaxUlp, Ulps.Largest(dtype, expected, found) ?? ulong.MaxValue);
+        if (First.Element < 0) First = (first + (expected.CommonPrefixLength(found) * 8L / dtype.Bits()), null, null);
     }
 
     public void Add(MergeErrors other)

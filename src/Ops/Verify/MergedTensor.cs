@@ -90,7 +90,7 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
         byte[] wanted = new byte[((count * expected.DType.Bits()) + 7) / 8], found = new byte[wanted.Length];
         expected.ReadBytes(first * expected.DType.Bits() / 8, wanted);
         actual.ReadBytes(first * expected.DType.Bits() / 8, found);
-        errors.AddBytes(first, count, wanted, found, expected.DType.Bits());
+        errors.AddBytes(first, count, wanted, found, expected.DType);
     }
 
     private void Compare(

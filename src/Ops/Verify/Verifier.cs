@@ -1,6 +1,7 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
@@ -23,9 +24,10 @@ internal sealed class Verifier(VerifyOptions options, IProgress<OpProgress>? pro
             throw new InvalidOptionException("a base and the adapters that were merged into it belong together; expected both or neither");
         }
 
+        if (options.Threads < 0) throw new InvalidOptionException($"the number of threads is {options.Threads}; expected 0 (all) or more");
         foreach (AdapterInput input in options.Adapters)
         {
-            if (!double.IsFinite(input.Weight)) throw new InvalidOptionException($"the weight of {input.Path} is {input.Weight}; expected a finite number");
+            if (!double.IsFinite(input.Weight)) throw new InvalidOptionException($"the weight of {Printable.Text(input.Path)} is {input.Weight}; expected a finite number");
         }
 
         PathKind kind = PathKind.Checkpoint;
@@ -46,7 +48,7 @@ internal sealed class Verifier(VerifyOptions options, IProgress<OpProgress>? pro
         if (options.Manifest is { } manifest) _findings.AddRange(Manifest.Check(manifest, _path, progress, cancellation));
         Verification result = new() { Path = _path, Findings = _findings, Warnings = _warnings, CheckedElements = _checked };
         if (options.Base is null || broken) return result;
-        if (kind == PathKind.Adapter) throw new InvalidOptionException($"{_path} is an adapter; expected a model that adapters were merged into");
+        if (kind == PathKind.Adapter) throw new InvalidOptionException($"{Printable.Text(_path)} is an adapter; expected a model that adapters were merged into");
         MergeCheckResult merge = new MergeCheck(options, progress, cancellation).Run();
         return result with
         {
@@ -92,7 +94,7 @@ internal sealed class Verifier(VerifyOptions options, IProgress<OpProgress>? pro
         {
             _findings.Add(new VerifyFinding(
                 "non_finite",
-                $"tensor '{one.Tensor.Name}' {one.Tensor.Shape} has NaN or infinity in {one.Count} of its values, the first at element {one.First}",
+                $"tensor '{Printable.Text(one.Tensor.Name)}' {one.Tensor.Shape} has NaN or infinity in {one.Count} of its values, the first at element {one.First}",
                 one.Tensor.File, one.Tensor.Name));
         }
     }

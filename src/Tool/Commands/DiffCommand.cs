@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using LoraKit.Ops.Diff;
 using LoraKit.Tool.Options;
 using LoraKit.Tool.Render;
@@ -11,24 +10,15 @@ namespace LoraKit.Tool.Commands;
 /// <summary><c>diff A B</c>: how two adapters or two checkpoints differ.</summary>
 internal static class DiffCommand
 {
-    private const string Name = "diff";
+    public const string Name = "diff";
 
     public static Command Create(ToolEnvironment environment)
     {
         Argument<string> a = new("A") { Description = "An adapter or checkpoint: what differences are measured against" };
         Argument<string> b = new("B") { Description = "What is compared with it: an adapter, or a checkpoint" };
-        Option<double?> tolerance = new("--tolerance")
-        {
-            Description = "Exit with 1 only where a tensor's relative difference is above this, or names or shapes differ (default: where anything differs)",
-            HelpName = "X",
-            CustomParser = result =>
-            {
-                string text = result.Tokens[0].Value;
-                if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value is >= 0 and < double.PositiveInfinity) return value;
-                result.AddError($"--tolerance: '{text}' is no tolerance; expected a number from 0 on, such as 1e-6");
-                return null;
-            },
-        };
+        Option<double?> tolerance = NumberOption.FromZero(
+            "--tolerance", "X",
+            "Exit with 1 only where a tensor's relative difference is above this, or names or shapes differ (default: where anything differs)");
         Option<int> threads = ThreadsOption.Create();
         Command command = new(Name, "Compare two adapters by their updates, or two checkpoints by their tensors") { a, b, tolerance, threads };
         OutputOptions output = new(command);
@@ -43,7 +33,7 @@ internal static class DiffCommand
         DiffOptions options = new() { A = PathArgument.Resolve(a, environment), B = PathArgument.Resolve(b, environment), Threads = threads };
         DiffReport report = ProgressDisplay.Run(environment, output, "comparing", progress => DiffReport.Run(options, progress, interruption.Token));
         int code = (tolerance is { } most ? report.IsWithin(most) : report.Equal) ? ExitCode.Done : ExitCode.Finding;
-        if (!output.Quiet) Warnings.Write(environment.Messages, report.Warnings);
+        Warnings.Write(environment, output, report.Warnings);
         if (output.Json) JsonOutput.Write(environment.Output, DiffDocument.Of(options, report, tolerance, code == ExitCode.Done));
         else DiffText.Write(environment.Output, report, output.Verbose);
         return code;

@@ -12,15 +12,15 @@ namespace LoraKit.Tool.Commands;
 /// <summary><c>extract --base PATH --tuned PATH --out PATH</c>.</summary>
 internal static class ExtractCommand
 {
-    private const string Name = "extract";
+    public const string Name = "extract";
 
     public static Command Create(ToolEnvironment environment)
     {
-        Option<string> basePath = Path("--base", "The model that was tuned: a safetensors file, a folder, or a model id in the Hugging Face cache");
-        Option<string> tunedPath = Path("--tuned", "The tuned model, with the same tensor names");
-        Option<int?> rank = new("--rank") { Description = "The rank of every module", HelpName = "R" };
-        Option<double?> energy = new("--energy") { Description = "The lowest rank of each module that keeps this fraction of its squared norm, such as 0.9", HelpName = "E" };
-        Option<double?> maxError = new("--max-error") { Description = "The lowest rank of each module whose relative error is at most this, such as 0.1", HelpName = "E" };
+        Option<string> basePath = PathArgument.RequiredOption("--base", "The model that was tuned: a safetensors file, a folder, or a model id in the Hugging Face cache");
+        Option<string> tunedPath = PathArgument.RequiredOption("--tuned", "The tuned model, with the same tensor names");
+        Option<int?> rank = NumberOption.Whole("--rank", "R", "The rank of every module");
+        Option<double?> energy = NumberOption.Decimal("--energy", "E", "The lowest rank of each module that keeps this fraction of its squared norm, such as 0.9");
+        Option<double?> maxError = NumberOption.Decimal("--max-error", "E", "The lowest rank of each module whose relative error is at most this, such as 0.1");
         Option<string?> include = new("--include") { Description = "Only tensors whose name this regular expression finds", HelpName = "REGEX" };
         Option<string?> exclude = new("--exclude") { Description = "No tensors whose name this regular expression finds", HelpName = "REGEX" };
         Option<string?> full = new("--full")
@@ -29,7 +29,7 @@ internal static class ExtractCommand
             HelpName = "LIST",
         };
         Option<string?> layout = new("--to") { Description = "The layout that is written (default: peft, the only one so far)", HelpName = "LAYOUT" };
-        Option<ulong> seed = new("--seed") { Description = "What the random sketches are made from (default: 0)", HelpName = "S" };
+        Option<long?> seed = NumberOption.Seed("What the random sketches are made from (default: 0)");
         Command command = new(Name, "Extract a low-rank adapter from a tuned model: B·A ≈ tuned − base, with the true error")
         {
             basePath, tunedPath, rank, energy, maxError, include, exclude, full, layout, seed,
@@ -56,7 +56,7 @@ internal static class ExtractCommand
                 Layout = parsed.GetValue(layout) ?? "peft",
                 // A model id says more than the name of its snapshot's folder.
                 BaseModel = resolved == named ? null : named.Split('@')[0],
-                Seed = parsed.GetValue(seed),
+                Seed = unchecked((ulong)(parsed.GetValue(seed) ?? 0)),
                 MemoryBytes = computing.MemoryBytes,
                 Threads = computing.Threads,
             };
@@ -70,22 +70,20 @@ internal static class ExtractCommand
     {
         using Interruption interruption = environment.Interruptible();
         using ExtractPlan plan = ProgressDisplay.Run(environment, output, "comparing", progress => ExtractPlan.Create(options, progress, interruption.Token));
-        if (!output.Quiet) Warnings.Write(environment.Messages, plan.Warnings);
+        Warnings.Write(environment, output, plan.Warnings);
         ExtractReport? report = null;
         if (!dryRun)
         {
             using ComputeHost host = ComputeHost.Build(computing);
             report = ProgressDisplay.Run(environment, output, "extracting", progress => plan.Run(host.Compute, progress, interruption.Token));
-            if (!output.Quiet) Warnings.Write(environment.Messages, report.Warnings);
+            Warnings.Write(environment, output, report.Warnings);
         }
 
-        if (output.Json) JsonOutput.Write(environment.Output, ExtractDocument.Of(Name, plan, report));
+        if (output.Json) JsonOutput.Write(environment.Output, ExtractDocument.Of(plan, report));
         else if (report is null) ExtractText.WritePlan(environment.Output, plan, output.Verbose);
         else ExtractText.WriteReport(environment.Output, plan, report, output.Verbose);
         return ExitCode.Done;
     }
-
-    private static Option<string> Path(string name, string description) => new(name) { Description = description, HelpName = "PATH", Required = true };
 
     private static FullParameters ReadFull(string list)
     {

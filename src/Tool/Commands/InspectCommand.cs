@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
-using LoraKit.Formats.Adapters;
 using LoraKit.Ops.Inspect;
 using LoraKit.Tool.Options;
 using LoraKit.Tool.Render;
@@ -12,7 +10,7 @@ namespace LoraKit.Tool.Commands;
 /// <summary><c>inspect PATH</c>: what a file or folder is.</summary>
 internal static class InspectCommand
 {
-    private const string Name = "inspect";
+    public const string Name = "inspect";
 
     public static Command Create(ToolEnvironment environment)
     {
@@ -49,42 +47,9 @@ internal static class InspectCommand
         }
 
         int code = strict && inspection.Issues.Count > 0 ? ExitCode.Finding : ExitCode.Done;
-        if (output.Json) JsonOutput.Write(environment.Output, Document(path, inspection, code));
+        if (output.Json) JsonOutput.Write(environment.Output, InspectDocument.Of(path, inspection, code == ExitCode.Done));
         else InspectText.Write(environment.Output, inspection with { Path = path }, output.Verbose);
         if (!output.Json && options.Spectrum) SpectrumText.Write(environment.Output, inspection, output.Verbose);
         return code;
     }
-
-    private static InspectDocument Document(string path, AdapterInspection inspection, int code) => new()
-    {
-        Command = Name,
-        Ok = code == ExitCode.Done,
-        Path = path,
-        Container = inspection.Container,
-        Layout = inspection.Layout,
-        Family = inspection.Family,
-        Architecture = inspection.Architecture,
-        BaseModel = inspection.BaseModel,
-        Bytes = inspection.Bytes,
-        DType = inspection.DType,
-        ModuleCount = inspection.Modules.Count,
-        ParameterCount = inspection.ParameterCount,
-        Ranks = inspection.Ranks,
-        Modules =
-        [
-            .. inspection.Modules.Select(m => new ModuleBody(
-                m.Name, m.Kind, m.OutFeatures, m.InFeatures, m.Shape.Sizes, m.Rank, JsonOutput.Finite(m.Alpha), JsonOutput.Finite(m.Scale), m.DType, m.Dora)
-            {
-                Norm = JsonOutput.Finite(m.Spectrum?.Norm),
-                Spectrum = m.Spectrum?.SingularValues,
-                EnergyRank = m.Spectrum is { } spectrum ? SpectrumText.Parts.ToDictionary(p => p.ToString(CultureInfo.InvariantCulture), spectrum.EnergyRank) : null,
-                StableRank = m.Spectrum?.StableRank,
-            }),
-        ],
-        Extras = [.. inspection.Extras.Select(e => new TensorBody(e.Name, e.Kind, e.DType, e.Shape.Sizes))],
-        Metadata = inspection.Metadata,
-        Hashes = inspection.Hashes is { } h ? new HashesBody(h.Sha256, h.XxHash128, h.SshsModelHash, h.SshsLegacyHash) : null,
-        Issues = [.. inspection.Issues.Select(i => new IssueBody(i.Code, InspectText.Severity(i.Severity), i.Message, i.Where))],
-        Warnings = [.. inspection.Issues.Where(i => i.Severity == IssueSeverity.Warning && i.Where is null).Select(i => i.Message)],
-    };
 }

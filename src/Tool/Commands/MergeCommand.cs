@@ -13,26 +13,17 @@ namespace LoraKit.Tool.Commands;
 /// <summary><c>merge --base PATH --adapter A… --out PATH</c>.</summary>
 internal static class MergeCommand
 {
-    private const string Name = "merge";
+    public const string Name = "merge";
 
     public static Command Create(ToolEnvironment environment)
     {
-        Option<string> basePath = new("--base")
-        {
-            Description = "The base model: a safetensors file, a folder, or a model id in the Hugging Face cache",
-            HelpName = "PATH",
-            Required = true,
-        };
+        Option<string> basePath = PathArgument.RequiredOption("--base", "The base model: a safetensors file, a folder, or a model id in the Hugging Face cache");
         Option<AdapterInput[]> adapters = AdapterOption.Create(
             "An adapter's folder or file, with @WEIGHT if its weight is not 1; several are added in one pass", required: true);
-        Option<string> output = new("--out")
-        {
-            Description = "Where the merged model goes: a folder, or a .safetensors file if the base is one file",
-            HelpName = "PATH",
-            Required = true,
-        };
-        Option<OrKeep<DType>?> dtype = KeepOption.Create<DType>(
-            "--dtype", "keep, f32, f16 or bf16: the element type of the output's floating-point tensors (default: keep)", "TYPE", ReadType);
+        Option<string> output = PathArgument.RequiredOption("--out", "Where the merged model goes: a folder, or a .safetensors file if the base is one file");
+        Option<OrKeep<DType>?> dtype = ChoiceOption.Create<OrKeep<DType>>(
+            "--dtype", "TYPE", "keep, f32, f16 or bf16: the element type of the output's floating-point tensors (default: keep)", "output type",
+            (OrKeep<DType>.Word, default), ("f32", new(DType.F32)), ("f16", new(DType.F16)), ("bf16", new(DType.BF16)));
         Option<OrKeep<long>?> shardSize = SizeOption.CreateOrKeep(
             "--max-shard-size", "keep, or the size of tensors in one output file, such as 5GB (default: keep the base's files)");
         Option<string?> undo = new("--undo")
@@ -76,8 +67,8 @@ internal static class MergeCommand
     {
         using Interruption interruption = environment.Interruptible();
         using MergePlan plan = MergePlan.Create(options);
-        IReadOnlyList<string> warnings = [.. MergeWarnings.Of(plan)];
-        if (!output.Quiet) Warnings.Write(environment.Messages, warnings);
+        IReadOnlyList<string> warnings = [.. plan.Warnings, .. plan.Adapters.SelectMany(a => AdapterWarnings.Of(a.Path, a.Issues))];
+        Warnings.Write(environment, output, warnings);
         if (dryRun)
         {
             if (output.Json) JsonOutput.Write(environment.Output, MergeDocuments.OfPlan(plan, warnings));
@@ -91,7 +82,7 @@ internal static class MergeCommand
         Verification? verified = verify ? Verify(environment, output, options, interruption.Token) : null;
         if (output.Json) JsonOutput.Write(environment.Output, MergeDocuments.OfReport(plan, report, verified, warnings));
         else MergeText.WriteReport(environment.Output, report);
-        if (!output.Json && verified is not null) VerifyText.Write(environment.Output, report.Output, verified);
+        if (!output.Json && verified is not null) VerifyText.Write(environment.Output, report.Output, verified, output.Verbose);
         return verified?.Valid == false ? ExitCode.Finding : ExitCode.Done;
     }
 
@@ -99,18 +90,5 @@ internal static class MergeCommand
     {
         VerifyOptions options = new(merge.Output) { Base = merge.Base, Adapters = merge.Adapters, AllowUnmatched = merge.AllowUnmatched, Threads = merge.Threads };
         return ProgressDisplay.Run(environment, output, "verifying", progress => Verification.Run(options, progress, cancellation));
-    }
-
-    private static DType? ReadType(string text, out string? error)
-    {
-        DType? type = text switch
-        {
-            "f32" => DType.F32,
-            "f16" => DType.F16,
-            "bf16" => DType.BF16,
-            _ => null,
-        };
-        error = type is null ? $"'{text}' is no output type; expected keep, f32, f16 or bf16" : null;
-        return type;
     }
 }

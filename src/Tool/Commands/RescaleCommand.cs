@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Rescale;
 using LoraKit.Tool.Options;
 using LoraKit.Tool.Render;
@@ -10,7 +11,7 @@ namespace LoraKit.Tool.Commands;
 /// <summary><c>rescale PATH --out PATH</c>: an adapter of another strength.</summary>
 internal static class RescaleCommand
 {
-    private const string Name = "rescale";
+    public const string Name = "rescale";
 
     public static Command Create(ToolEnvironment environment)
     {
@@ -33,13 +34,13 @@ internal static class RescaleCommand
         OutputOptions speech = new(command);
         command.SetAction(parsed =>
         {
-            (Ops.Adapters.AdapterOutput written, bool dryRun) = output.Read(parsed);
+            (AdapterOutput written, bool dryRun) = output.Read(parsed);
             RescaleAmount?[] amounts =
             [
                 parsed.GetValue(by) is { } factor ? new RescaleAmount.By(factor) : null,
                 parsed.GetValue(alpha) is { } value ? new RescaleAmount.Alpha(value) : null,
                 parsed.GetValue(norm) is { } length ? new RescaleAmount.Norm(length) : null,
-                parsed.GetValue(match) is { } other ? new RescaleAmount.Match(PathArgument.Resolve(other, environment)) : null,
+                PathArgument.Resolve(parsed, match, environment) is { } other ? new RescaleAmount.Match(other) : null,
             ];
             RescaleOptions options = new()
             {
@@ -62,48 +63,10 @@ internal static class RescaleCommand
         using Interruption interruption = environment.Interruptible();
         using RescalePlan plan = ProgressDisplay.Run(environment, output, "measuring", progress => RescalePlan.Create(options, progress, interruption.Token));
         IReadOnlyList<string> warnings = [.. plan.Warnings, .. AdapterWarnings.Of(options.Adapter, plan.Issues)];
-        if (!output.Quiet) Warnings.Write(environment.Messages, warnings);
+        Warnings.Write(environment, output, warnings);
         RescaleReport? report = dryRun ? null : ProgressDisplay.Run(environment, output, "rescaling", progress => plan.Run(progress, interruption.Token));
-        if (output.Json) JsonOutput.Write(environment.Output, Document(plan, report, warnings));
-        else WriteText(environment.Output, plan, report, output.Verbose);
+        if (output.Json) JsonOutput.Write(environment.Output, RescaleDocument.Of(plan, report, warnings));
+        else RescaleText.Write(environment.Output, plan, report, output.Verbose);
         return ExitCode.Done;
     }
-
-    private static void WriteText(TextWriter output, RescalePlan plan, RescaleReport? report, bool everything)
-    {
-        if (everything || report is null)
-        {
-            TextTable table = new(">modules", ">scale", ">new", "");
-            foreach (var group in plan.Modules.GroupBy(m => everything ? m with { } : m with { Name = "" }))
-            {
-                string split = group.Key.SplitQkv is { } parts ? $"split_qkv × {parts}" : "";
-                table.Add(
-                    everything ? group.Key.Name : Words.Count(group.Count()), Words.Number(group.Key.ScaleBefore), Words.Number(group.Key.ScaleAfter), split);
-            }
-
-            table.Write(output);
-        }
-
-        string fixedModules = plan.Options.FixSplitQkv ? $", {Words.Count(plan.Modules.Count(m => m.SplitQkv is not null))} trained with split_qkv" : "";
-        string norm = plan.NormBefore is { } before ? $", norm {Words.Number(before)} to {Words.Number(plan.NormAfter)}" : "";
-        string done = report is null ? $"would rescale into '{plan.Options.Output.Path}'" : $"rescaled into '{report.Output}'";
-        output.WriteLine(TerminalText.Escape(
-            $"{done}: {Words.Count(plan.Modules.Count(m => m.ScaleAfter != m.ScaleBefore))} of {Words.Count(plan.Modules.Count, "scale")} changed{fixedModules}{norm}"));
-    }
-
-    private static RescaleDocument Document(RescalePlan plan, RescaleReport? report, IReadOnlyList<string> warnings) => new()
-    {
-        Command = Name,
-        Ok = true,
-        Path = plan.Options.Adapter,
-        Layout = plan.Layout,
-        Out = plan.Options.Output.Path,
-        DryRun = report is null,
-        Folded = plan.Options.Fold,
-        Modules = [.. plan.Modules.Select(m => new RescaledModuleBody(m.Name, m.ScaleBefore, m.ScaleAfter, m.SplitQkv))],
-        NormBefore = plan.NormBefore,
-        NormAfter = plan.NormAfter,
-        BytesWritten = report?.BytesWritten,
-        Warnings = warnings,
-    };
 }

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using LoraKit.Formats;
+using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Resize;
 using LoraKit.Tool.Options;
 using LoraKit.Tool.Render;
@@ -11,7 +11,7 @@ namespace LoraKit.Tool.Commands;
 /// <summary><c>resize-rank PATH --out PATH</c>: an adapter at other ranks.</summary>
 internal static class ResizeRankCommand
 {
-    private const string Name = "resize-rank";
+    public const string Name = "resize-rank";
 
     public static Command Create(ToolEnvironment environment)
     {
@@ -21,11 +21,9 @@ internal static class ResizeRankCommand
         Option<int?> most = NumberOption.Whole("--max-rank", "R", "No module gets more than this (not with --rank)");
         Option<int?> least = NumberOption.Whole("--min-rank", "R", "No module gets fewer than this, as far as it has them (not with --rank) (default: 1)");
         Option<int?> conv = NumberOption.Whole("--conv-rank", "R", "For modules with a kernel: the rank with --rank, else the most they get");
-        Option<string?> balance = new("--balance")
-        {
-            Description = "Which factor carries the singular values: b, sqrt (both) or a (default: b)",
-            HelpName = "FACTOR",
-        };
+        Option<FactorBalance?> balance = ChoiceOption.Create<FactorBalance>(
+            "--balance", "FACTOR", "Which factor carries the singular values: b, sqrt (both) or a (default: b)", "factor",
+            ("b", FactorBalance.B), ("sqrt", FactorBalance.Sqrt), ("a", FactorBalance.A));
         command.Options.Add(most);
         command.Options.Add(least);
         command.Options.Add(conv);
@@ -35,7 +33,7 @@ internal static class ResizeRankCommand
         OutputOptions speech = new(command);
         command.SetAction(parsed =>
         {
-            (Ops.Adapters.AdapterOutput written, bool dryRun) = output.Read(parsed);
+            (AdapterOutput written, bool dryRun) = output.Read(parsed);
             ComputeSettings computing = compute.Read(parsed);
             ResizeOptions options = new()
             {
@@ -45,7 +43,7 @@ internal static class ResizeRankCommand
                 MaxRank = parsed.GetValue(most),
                 MinRank = parsed.GetValue(least),
                 ConvRank = parsed.GetValue(conv),
-                Balance = ReadBalance(parsed.GetValue(balance)),
+                Balance = parsed.GetValue(balance) ?? FactorBalance.B,
                 Threads = computing.Threads,
             };
             return Run(environment, speech.Read(parsed), options, computing, dryRun);
@@ -60,34 +58,11 @@ internal static class ResizeRankCommand
         using ResizePlan plan = ProgressDisplay.Run(environment, output, "decomposing", progress =>
             ResizePlan.Create(options, host.Compute, progress, interruption.Token));
         IReadOnlyList<string> warnings = [.. AdapterWarnings.Of(options.Adapter, plan.Issues)];
-        if (!output.Quiet) Warnings.Write(environment.Messages, warnings);
+        Warnings.Write(environment, output, warnings);
         ResizeReport? report = dryRun ? null : ProgressDisplay.Run(environment, output, "resizing", progress =>
             plan.Run(host.Compute, progress, interruption.Token));
-        if (output.Json) JsonOutput.Write(environment.Output, Document(plan, report, warnings));
+        if (output.Json) JsonOutput.Write(environment.Output, ResizeDocument.Of(plan, report, warnings));
         else ResizeText.Write(environment.Output, plan, report, output.Verbose);
         return ExitCode.Done;
     }
-
-    private static ResizeDocument Document(ResizePlan plan, ResizeReport? report, IReadOnlyList<string> warnings) => new()
-    {
-        Command = Name,
-        Ok = true,
-        Path = plan.Options.Adapter,
-        Layout = plan.Layout,
-        Out = plan.Options.Output.Path,
-        DryRun = report is null,
-        Modules = [.. plan.Modules.Select(m => new ResizedModuleBody(m.Name, m.RankBefore, m.RankAfter, m.EnergyKept, m.RelativeError))],
-        BytesBefore = plan.BytesBefore,
-        BytesAfter = report?.BytesAfter ?? plan.BytesAfter,
-        RelativeError = plan.RelativeError,
-        Warnings = warnings,
-    };
-
-    private static FactorBalance ReadBalance(string? text) => text switch
-    {
-        null or "b" => FactorBalance.B,
-        "sqrt" => FactorBalance.Sqrt,
-        "a" => FactorBalance.A,
-        _ => throw new InvalidOptionException($"--balance: '{text}' is no factor; expected b, sqrt or a"),
-    };
 }

@@ -14,7 +14,7 @@ namespace LoraKit.Tool.Commands;
 /// <summary><c>stack A… --out PATH</c>: one adapter from several.</summary>
 internal static class StackCommand
 {
-    private const string Name = "stack";
+    public const string Name = "stack";
 
     public static Command Create(ToolEnvironment environment)
     {
@@ -29,14 +29,19 @@ internal static class StackCommand
             Description = "The largest rank of the result, or as a fraction such as 0.95 the energy to keep (default: the method's)",
             HelpName = "R|ENERGY",
         };
-        Option<double?> density = Number("--density", "D", "The fraction of elements to keep, for methods that drop some");
-        Option<string?> sign = new("--sign") { Description = "total or frequency: how signs are elected (default: total)", HelpName = "HOW" };
-        Option<double?> lambda = Number("--lambda", "L", "What the combined update is multiplied with (default: 1)");
-        Option<long?> seed = new("--seed") { Description = "What random drops are drawn from (default: 0)", HelpName = "S" };
-        Option<string?> space = new("--space") { Description = "dense or core: where element-wise methods work (default: dense)", HelpName = "SPACE" };
-        Option<double?> gamma = Number("--gamma", "G", "breadcrumbs: the fraction of largest elements to drop (default: 0.01)");
-        Option<double?> epsilon = Number("--epsilon", "E", "della: how far probabilities lie from the density (default: 0.15)");
-        Option<string?> semantics = new("--semantics") { Description = "exact, or peft to get what PEFT's add_weighted_adapter gives (default: exact)", HelpName = "WHOSE" };
+        Option<double?> density = NumberOption.Decimal("--density", "D", "The fraction of elements to keep, for methods that drop some");
+        Option<SignElection?> sign = ChoiceOption.Create<SignElection>(
+            "--sign", "HOW", "total or frequency: how signs are elected (default: total)", "election of signs",
+            ("total", SignElection.Total), ("frequency", SignElection.Frequency));
+        Option<double?> lambda = NumberOption.Decimal("--lambda", "L", "What the combined update is multiplied with (default: 1)");
+        Option<long?> seed = NumberOption.Seed("What random drops are drawn from (default: 0)");
+        Option<StackSpace?> space = ChoiceOption.Create<StackSpace>(
+            "--space", "SPACE", "dense or core: where element-wise methods work (default: dense)", "space", ("dense", StackSpace.Dense), ("core", StackSpace.Core));
+        Option<double?> gamma = NumberOption.Decimal("--gamma", "G", "breadcrumbs: the fraction of largest elements to drop (default: 0.01)");
+        Option<double?> epsilon = NumberOption.Decimal("--epsilon", "E", "della: how far probabilities lie from the density (default: 0.15)");
+        Option<StackSemantics?> semantics = ChoiceOption.Create<StackSemantics>(
+            "--semantics", "WHOSE", "exact, or peft to get what PEFT's add_weighted_adapter gives (default: exact)", "semantics",
+            ("exact", StackSemantics.Exact), ("peft", StackSemantics.Peft));
         Command command = new(Name, "Combine adapters into one: their exact weighted sum, or what another method makes of them")
         {
             adapters, method, rank, density, sign, lambda, seed, space, gamma, epsilon, semantics,
@@ -57,13 +62,13 @@ internal static class StackCommand
                 Rank = most,
                 Energy = energy,
                 Density = parsed.GetValue(density),
-                Sign = Choice<SignElection>("--sign", parsed.GetValue(sign), ("total", SignElection.Total), ("frequency", SignElection.Frequency)),
+                Sign = parsed.GetValue(sign),
                 Lambda = parsed.GetValue(lambda),
                 Seed = parsed.GetValue(seed),
-                Space = Choice<StackSpace>("--space", parsed.GetValue(space), ("dense", StackSpace.Dense), ("core", StackSpace.Core)),
+                Space = parsed.GetValue(space),
                 Gamma = parsed.GetValue(gamma),
                 Epsilon = parsed.GetValue(epsilon),
-                Semantics = Choice<StackSemantics>("--semantics", parsed.GetValue(semantics), ("exact", StackSemantics.Exact), ("peft", StackSemantics.Peft)) ?? default,
+                Semantics = parsed.GetValue(semantics) ?? StackSemantics.Exact,
                 MemoryBytes = computing.MemoryBytes,
                 Threads = computing.Threads,
             };
@@ -77,34 +82,18 @@ internal static class StackCommand
         using Interruption interruption = environment.Interruptible();
         using StackPlan plan = StackPlan.Create(options);
         IReadOnlyList<string> warnings = [.. plan.Warnings, .. plan.Inputs.SelectMany(input => AdapterWarnings.Of(input.Path, input.Issues))];
-        if (!output.Quiet) Warnings.Write(environment.Messages, warnings);
-        if (dryRun)
+        Warnings.Write(environment, output, warnings);
+        StackReport? report = null;
+        if (!dryRun)
         {
-            if (output.Json) JsonOutput.Write(environment.Output, StackDocuments.OfPlan(plan, warnings));
-            else StackText.WritePlan(environment.Output, plan, output.Verbose);
-            return ExitCode.Done;
+            using ComputeHost host = ComputeHost.Build(computing);
+            report = ProgressDisplay.Run(environment, output, "stacking", progress => plan.Run(host.Compute, progress, interruption.Token));
         }
 
-        using ComputeHost host = ComputeHost.Build(computing);
-        StackReport report = ProgressDisplay.Run(environment, output, "stacking", progress =>
-            plan.Run(host.Compute, progress, interruption.Token));
-        if (output.Json) JsonOutput.Write(environment.Output, StackDocuments.OfReport(plan, report, warnings));
+        if (output.Json) JsonOutput.Write(environment.Output, StackDocument.Of(plan, report, warnings));
+        else if (report is null) StackText.WritePlan(environment.Output, plan, output.Verbose);
         else StackText.WriteReport(environment.Output, report, output.Verbose);
         return ExitCode.Done;
-    }
-
-    private static Option<double?> Number(string name, string helpName, string description) => new(name) { Description = description, HelpName = helpName };
-
-    private static T? Choice<T>(string name, string? text, params ReadOnlySpan<(string Word, T Value)> choices)
-        where T : struct
-    {
-        if (text is null) return null;
-        foreach ((string word, T value) in choices)
-        {
-            if (word == text) return value;
-        }
-
-        throw new InvalidOptionException($"{name}: '{text}' is none of {string.Join(" and ", choices.ToArray().Select(c => c.Word))}");
     }
 
     // A whole number is a rank, one with a decimal point an energy: 1 is rank 1, 1.0 all of the energy.

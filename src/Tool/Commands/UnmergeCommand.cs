@@ -15,10 +15,10 @@ internal static class UnmergeCommand
 
     public static Command Create(ToolEnvironment environment)
     {
-        Option<string> merged = new("--merged") { Description = "The merged model: a safetensors file or a folder", HelpName = "PATH", Required = true };
-        Option<string> output = new("--out") { Description = "Where the base goes: a folder, or a .safetensors file if the base is one file", HelpName = "PATH", Required = true };
+        Option<string> merged = PathArgument.RequiredOption("--merged", "The merged model: a safetensors file, a folder, or a model id in the Hugging Face cache");
+        Option<string> output = PathArgument.RequiredOption("--out", "Where the base goes: a folder, or a .safetensors file if the base is one file");
         Option<string?> undo = new("--undo") { Description = "The record of merge --undo: restores every bit", HelpName = "FILE" };
-        Option<string?> basePath = new("--base") { Description = "The base: compared with the merged model, and copied", HelpName = "PATH" };
+        Option<string?> basePath = PathArgument.Option("--base", "The base: compared with the merged model, and copied");
         Option<AdapterInput[]> adapters = AdapterOption.Create(
             "With --undo: where the adapters are now; with --base: what was merged, to check it; alone: what to subtract, with @WEIGHT", required: false);
         Command command = new(Name, "Take a merge back: to the bit with its undo record or the base, else by subtracting")
@@ -27,7 +27,7 @@ internal static class UnmergeCommand
         };
         WriteOptions write = new(command);
         Option<int> threads = ThreadsOption.Create();
-        Option<long?> memory = SizeOption.Create("--memory", "The cap for tile buffers (default: 256MB)");
+        Option<long?> memory = MemoryOption.Create();
         command.Options.Add(threads);
         command.Options.Add(memory);
         OutputOptions speech = new(command);
@@ -39,13 +39,13 @@ internal static class UnmergeCommand
                 Merged = PathArgument.Resolve(parsed.GetRequiredValue(merged), environment),
                 Output = parsed.GetRequiredValue(output),
                 UndoRecord = parsed.GetValue(undo),
-                Base = parsed.GetValue(basePath) is { } path ? PathArgument.Resolve(path, environment) : null,
+                Base = PathArgument.Resolve(parsed, basePath, environment),
                 Adapters = AdapterOption.Resolve(parsed.GetValue(adapters) ?? [], environment),
                 Overwrite = writing.Force,
                 Flush = writing.Flush,
                 Threads = parsed.GetValue(threads),
+                MemoryBytes = MemoryOption.Read(parsed, memory),
             };
-            if (parsed.GetValue(memory) is { } bytes) options = options with { MemoryBytes = bytes };
             return Run(environment, speech.Read(parsed), options, writing.DryRun);
         });
         return command;
@@ -55,16 +55,16 @@ internal static class UnmergeCommand
     {
         using Interruption interruption = environment.Interruptible();
         using UnmergePlan plan = UnmergePlan.Create(options);
-        if (!output.Quiet) Warnings.Write(environment.Messages, plan.Warnings);
+        Warnings.Write(environment, output, plan.Warnings);
         if (dryRun)
         {
             if (output.Json) JsonOutput.Write(environment.Output, UnmergeDocument.OfPlan(plan));
-            else UnmergeText.WritePlan(environment.Output, plan);
+            else UnmergeText.WritePlan(environment.Output, plan, output.Verbose);
             return ExitCode.Done;
         }
 
         UnmergeReport report = ProgressDisplay.Run(environment, output, "unmerging", progress => plan.Run(progress, interruption.Token));
-        if (!output.Quiet) Warnings.Write(environment.Messages, report.Warnings);
+        Warnings.Write(environment, output, report.Warnings);
         if (output.Json) JsonOutput.Write(environment.Output, UnmergeDocument.OfReport(plan, report));
         else UnmergeText.WriteReport(environment.Output, report);
         return ExitCode.Done;

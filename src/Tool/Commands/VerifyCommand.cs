@@ -11,12 +11,12 @@ namespace LoraKit.Tool.Commands;
 /// <summary><c>verify PATH</c>: whether files are whole and valid, and a model is what it should be.</summary>
 internal static class VerifyCommand
 {
-    private const string Name = "verify";
+    public const string Name = "verify";
 
     public static Command Create(ToolEnvironment environment)
     {
         Argument<string> path = PathArgument.Create("An adapter or checkpoint, folder or file, or a model id in the Hugging Face cache");
-        Option<string?> @base = new("--base") { Description = "Also check that PATH is this base with the adapters of --adapter merged in", HelpName = "PATH" };
+        Option<string?> @base = PathArgument.Option("--base", "Also check that PATH is this base with the adapters of --adapter merged in");
         Option<AdapterInput[]> adapters = AdapterOption.Create("The adapters that were merged, with @WEIGHT where it was not 1", required: false);
         Option<bool> allowUnmatched = new("--allow-unmatched") { Description = "The merge left out adapter modules without a place in the base" };
         Option<string?> manifest = new("--manifest") { Description = "Also check files against their SHA-256 in this file, as sha256sum writes it", HelpName = "FILE" };
@@ -31,7 +31,7 @@ internal static class VerifyCommand
             string named = parsed.GetRequiredValue(path);
             VerifyOptions options = new(PathArgument.Resolve(named, environment))
             {
-                Base = parsed.GetValue(@base) is { } basePath ? PathArgument.Resolve(basePath, environment) : null,
+                Base = PathArgument.Resolve(parsed, @base, environment),
                 Adapters = AdapterOption.Resolve(parsed.GetValue(adapters) ?? [], environment),
                 AllowUnmatched = parsed.GetValue(allowUnmatched),
                 Manifest = parsed.GetValue(manifest),
@@ -47,22 +47,9 @@ internal static class VerifyCommand
         using Interruption interruption = environment.Interruptible();
         Verification result = ProgressDisplay.Run(environment, output, "verifying", progress => Verification.Run(options, progress, interruption.Token));
         int code = result.Valid ? ExitCode.Done : ExitCode.Finding;
-        if (!output.Quiet) Warnings.Write(environment.Messages, result.Warnings);
-        if (output.Json) JsonOutput.Write(environment.Output, Document(path, result, code));
-        else VerifyText.Write(environment.Output, path, result);
+        Warnings.Write(environment, output, result.Warnings);
+        if (output.Json) JsonOutput.Write(environment.Output, VerifyDocument.Of(path, result));
+        else VerifyText.Write(environment.Output, path, result, output.Verbose);
         return code;
     }
-
-    private static VerifyDocument Document(string path, Verification result, int code) => new()
-    {
-        Command = Name,
-        Ok = code == ExitCode.Done,
-        Path = path,
-        Valid = result.Valid,
-        Findings = FindingBody.Of(result),
-        MaxUlp = result.MaxUlp,
-        WrongElements = result.WrongElements,
-        CheckedElements = result.CheckedElements,
-        Warnings = result.Warnings,
-    };
 }

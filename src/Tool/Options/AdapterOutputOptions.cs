@@ -1,5 +1,4 @@
 using System.CommandLine;
-using LoraKit.Formats;
 using LoraKit.Ops.Adapters;
 
 namespace LoraKit.Tool.Options;
@@ -7,18 +6,14 @@ namespace LoraKit.Tool.Options;
 /// <summary>Where and how a command writes an adapter: <c>--out</c>, <c>--dtype</c> and <see cref="WriteOptions"/>.</summary>
 internal sealed class AdapterOutputOptions
 {
-    private readonly Option<string> _output = new("--out")
-    {
-        Description = "Where the adapter goes: a folder, or a .safetensors file for a layout of one file",
-        HelpName = "PATH",
-        Required = true,
-    };
+    private readonly Option<string> _output = PathArgument.RequiredOption(
+        "--out", "Where the adapter goes: a folder, or a .safetensors file for a layout of one file");
 
-    private readonly Option<string?> _type = new("--dtype")
-    {
-        Description = "The element type of computed factors: exact (the source's where that is exact, else f32), keep (the source's), f32, f16 or bf16 (default: exact)",
-        HelpName = "TYPE",
-    };
+    private readonly Option<FactorType?> _type = ChoiceOption.Create<FactorType>(
+        "--dtype", "TYPE",
+        "The element type of computed factors: exact (the source's where that is exact, else f32), keep (the source's), f32, f16 or bf16 (default: exact)",
+        "element type",
+        ("exact", FactorType.Exact), ("keep", FactorType.Keep), ("f32", FactorType.F32), ("f16", FactorType.F16), ("bf16", FactorType.BF16));
 
     private readonly WriteOptions _write;
 
@@ -30,21 +25,12 @@ internal sealed class AdapterOutputOptions
     }
 
     /// <summary>The output, and whether only the plan is wanted.</summary>
-    /// <exception cref="InvalidOptionException">An unknown element type.</exception>
     public (AdapterOutput Output, bool DryRun) Read(ParseResult parsed)
     {
         WriteSettings write = _write.Read(parsed);
         AdapterOutput output = new(parsed.GetRequiredValue(_output))
         {
-            ElementType = parsed.GetValue(_type) switch
-            {
-                null or "exact" => FactorType.Exact,
-                "keep" => FactorType.Keep,
-                "f32" => FactorType.F32,
-                "f16" => FactorType.F16,
-                "bf16" => FactorType.BF16,
-                { } other => throw new InvalidOptionException($"--dtype: '{other}' is no element type; expected exact, keep, f32, f16 or bf16"),
-            },
+            ElementType = parsed.GetValue(_type) ?? FactorType.Exact,
             Overwrite = write.Force,
             Flush = write.Flush,
         };

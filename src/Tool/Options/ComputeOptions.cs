@@ -7,15 +7,13 @@ namespace LoraKit.Tool.Options;
 /// <param name="UsesTorch">libtorch instead of the managed kernels.</param>
 /// <param name="Device"><c>auto</c>, <c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>; always <c>auto</c> or <c>cpu</c> for the managed kernels.</param>
 /// <param name="Threads">How many threads; 0 takes one per processor.</param>
-/// <param name="MemoryBytes">The cap for tile buffers.</param>
+/// <param name="MemoryBytes">The cap for buffers.</param>
 /// <param name="LibTorchDirectory">Where libtorch is; null looks in the usual places.</param>
 internal sealed record ComputeSettings(bool UsesTorch, string Device, int Threads, long MemoryBytes, string? LibTorchDirectory);
 
 /// <summary>The options of <see cref="ComputeSettings"/>.</summary>
 internal sealed class ComputeOptions
 {
-    private const long DefaultMemory = 256_000_000;
-
     private readonly Option<string?> _device = new("--device")
     {
         Description = "auto, cpu, cuda or cuda:N; cuda computes with libtorch (default: auto, which is the CPU unless --compute torch finds CUDA)",
@@ -29,7 +27,7 @@ internal sealed class ComputeOptions
     };
 
     private readonly Option<int> _threads = ThreadsOption.Create();
-    private readonly Option<long?> _memory = SizeOption.Create("--memory", "The cap for tile buffers (default: 256MB)");
+    private readonly Option<long?> _memory = MemoryOption.Create();
     private readonly Option<string?> _libTorch = new("--libtorch")
     {
         Description = "The directory with libtorch's libraries, such as a PyTorch's torch/lib (default: LORAKIT_LIBTORCH, beside the tool, the NuGet folder)",
@@ -67,7 +65,7 @@ internal sealed class ComputeOptions
         }
 
         return new ComputeSettings(
-            cuda || compute == "torch", device, parsed.GetValue(_threads), parsed.GetValue(_memory) ?? DefaultMemory, parsed.GetValue(_libTorch));
+            cuda || compute == "torch", device, parsed.GetValue(_threads), MemoryOption.Read(parsed, _memory), parsed.GetValue(_libTorch));
     }
 
     private static bool IsCuda(string device) => device == "cuda"

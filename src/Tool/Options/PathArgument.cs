@@ -7,7 +7,19 @@ namespace LoraKit.Tool.Options;
 /// <summary>A path as it is typed: a file, a folder, or a model id in the local Hugging Face cache.</summary>
 internal static class PathArgument
 {
-    public static Argument<string> Create(string description) => new("PATH") { Description = description };
+    private const string HelpName = "PATH";
+
+    public static Argument<string> Create(string description) => new(HelpName) { Description = description };
+
+    /// <summary>A path behind an option's name, which must be given.</summary>
+    public static Option<string> RequiredOption(string name, string description) => new(name) { Description = description, HelpName = HelpName, Required = true };
+
+    /// <summary>A path behind an option's name; null where it is not given.</summary>
+    public static Option<string?> Option(string name, string description) => new(name) { Description = description, HelpName = HelpName };
+
+    /// <summary>The path of an option, resolved; null where it is not given.</summary>
+    public static string? Resolve(ParseResult parsed, Option<string?> option, ToolEnvironment environment) =>
+        parsed.GetValue(option) is { } path ? Resolve(path, environment) : null;
 
     /// <summary>The path itself where it exists, else the model's folder in the cache. Never a download.</summary>
     /// <exception cref="InvalidOptionException">It is empty.</exception>

@@ -12,23 +12,22 @@ internal static class SizeOption
     {
         Description = description,
         HelpName = HelpName,
-        CustomParser = result => Parse(result, name),
+        CustomParser = result => Parse(result, name, ""),
     };
 
     /// <summary>One that also takes the word <c>keep</c>.</summary>
-    public static Option<OrKeep<long>?> CreateOrKeep(string name, string description) => KeepOption.Create<long>(name, description, HelpName, ReadOrKeep);
+    public static Option<OrKeep<long>?> CreateOrKeep(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = HelpName,
+        CustomParser = result => result.Tokens[0].Value == OrKeep<long>.Word ? new OrKeep<long>()
+            : Parse(result, name, $", or {OrKeep<long>.Word}") is { } bytes ? new OrKeep<long>(bytes) : null,
+    };
 
-    private static long? Parse(ArgumentResult result, string name)
+    private static long? Parse(ArgumentResult result, string name, string otherwise)
     {
         if (ByteSize.TryParse(result.Tokens[0].Value, out long bytes, out string? error)) return bytes;
-        result.AddError($"{name}: {error}");
-        return null;
-    }
-
-    private static long? ReadOrKeep(string text, out string? error)
-    {
-        if (ByteSize.TryParse(text, out long bytes, out error)) return bytes;
-        error += $", or {KeepOption.Word}";
+        result.AddError($"{name}: {error}{otherwise}");
         return null;
     }
 }

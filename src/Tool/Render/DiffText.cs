@@ -17,12 +17,12 @@ internal static class DiffText
         ];
         int left = everything ? 0 : Math.Max(0, shown.Count - MostShown);
         if (shown.Count > 0) WriteTable(output, report, [.. shown.Take(shown.Count - left)]);
-        if (left > 0) output.WriteLine($"… and {Words.Count(left)} more (--verbose lists them)");
+        if (left > 0) output.WriteLine(Words.More(left));
         if (everything) WriteHistogram(output, report);
         string things = report.IsOfAdapters ? "update" : "tensor";
         output.WriteLine(report.Equal
             ? $"equal: {Words.Count(report.Tensors.Count, things)}"
-            : $"{Words.Count(report.Tensors.Count(t => t.Status != DiffStatus.Equal))} of {Words.Count(report.Tensors.Count, things)} differ; relative {Small(report.Relative)}, at most {Small(report.MaxAbs)}");
+            : $"{Words.Count(report.Tensors.Count(t => t.Status != DiffStatus.Equal))} of {Words.Count(report.Tensors.Count, things)} differ; relative {Words.Number(report.Relative)}, at most {Words.Number(report.MaxAbs)}");
     }
 
     /// <summary>The status as it is printed.</summary>
@@ -43,7 +43,7 @@ internal static class DiffText
         {
             string status = tensor.Detail is null ? Status(tensor.Status) : $"{Status(tensor.Status)}: {tensor.Detail}";
             table.Add(
-                tensor.Name, status, Small(tensor.Relative), Small(tensor.MaxAbs), tensor.MaxUlp?.ToString("N0", CultureInfo.InvariantCulture) ?? "–",
+                tensor.Name, status, Words.Number(tensor.Relative), Words.Number(tensor.MaxAbs), tensor.MaxUlp?.ToString("N0", CultureInfo.InvariantCulture) ?? "–",
                 Words.Number(tensor.Cosine), Words.Count(tensor.Differing), Words.Count(tensor.Count));
         }
 
@@ -69,6 +69,4 @@ internal static class DiffText
         table.Write(output);
         output.WriteLine();
     }
-
-    private static string Small(double? value) => value is { } number ? number.ToString("0.###e+0", CultureInfo.InvariantCulture) : "–";
 }

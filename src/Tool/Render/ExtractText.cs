@@ -8,7 +8,7 @@ internal static class ExtractText
     public static void WritePlan(TextWriter output, ExtractPlan plan, bool everything)
     {
         output.WriteLine(TerminalText.Escape(
-            $"'{plan.Options.Tuned}' − '{plan.Options.Base}' → '{plan.Options.Output.Path}': {Words.Count(plan.Modules.Count, "module")}, "
+            $"would extract '{plan.Options.Tuned}' − '{plan.Options.Base}' into '{plan.Options.Output.Path}': {Words.Count(plan.Modules.Count, "module")}, "
             + $"{Words.Count(plan.Full.Count)} carried in full, {Words.Count(plan.Skipped)} unchanged, {Words.Count(plan.LeftOut.Count)} left out"));
         if (!everything) return;
         TextTable table = new("tensor", "becomes");
@@ -28,7 +28,7 @@ internal static class ExtractText
         }
 
         output.WriteLine(TerminalText.Escape(
-            $"extracted to '{report.Output}': {Words.Count(report.Modules.Count, "module")}, {Ranks(report.Modules)}relative error {Words.Number(report.RelativeError)}, "
+            $"extracted into '{report.Output}': {Words.Count(report.Modules.Count, "module")}, {Ranks(report.Modules)}relative error {Words.Number(report.RelativeError)}, "
             + $"{Words.Count(plan.Full.Count)} carried in full, {Words.Bytes(report.BytesWritten)} in {Words.Duration(report.Elapsed)}"));
     }
 

@@ -31,7 +31,7 @@ internal sealed class FailureReport(ToolEnvironment environment, string command,
     /// <summary>The user or the system asked to stop.</summary>
     public int Interrupted()
     {
-        Tell(new ErrorBody("interrupted", "interrupted; nothing is left behind", null, null), []);
+        Tell(new ErrorBody("interrupted", "interrupted; nothing unfinished is left behind", null, null), []);
         return ExitCode.Interrupted;
     }
 

@@ -7,19 +7,19 @@ internal static class MergeText
 {
     public static void WritePlan(TextWriter output, MergePlan plan, bool everything)
     {
-        Line(output, "base", plan.Options.Base);
+        PlanText.Line(output, "base", plan.Options.Base);
         foreach (MergeAdapter adapter in plan.Adapters)
         {
-            Line(output, "adapter", $"{adapter.Path} × {Words.Number(adapter.Weight)} ({adapter.Layout}, {Words.Count(adapter.Modules, "module")})");
+            PlanText.AdapterLine(output, adapter.Path, adapter.Weight, adapter.Layout, adapter.Modules);
         }
 
-        Line(output, "out", plan.Options.Output);
-        if (plan.Options.UndoRecord is { } undo) Line(output, "undo", undo);
-        Line(output, "size", $"{Words.Bytes(plan.OutputBytes)} in {Words.Count(plan.Shards.Count, "tensor file")}, {Words.Count(plan.OtherFiles.Count, "other file")}");
-        Line(output, "tensors",
+        PlanText.Line(output, "out", plan.Options.Output);
+        if (plan.Options.UndoRecord is { } undo) PlanText.Line(output, "undo", undo);
+        PlanText.SizeLine(output, plan.OutputBytes, plan.Shards, plan.OtherFiles);
+        PlanText.Line(output, "tensors",
             $"{Words.Count(plan.Tensors.Count)}: {Count(plan, TensorAction.Change)} change, {Count(plan, TensorAction.Cast)} cast, {Count(plan, TensorAction.Copy)} copied");
         WriteTensors(output, plan, everything);
-        WriteFiles(output, plan, everything);
+        PlanText.Files(output, plan.Shards, plan.OtherFiles, everything);
     }
 
     public static void WriteReport(TextWriter output, MergeReport report)
@@ -60,26 +60,6 @@ internal static class MergeText
         groups.Write(output);
     }
 
-    private static void WriteFiles(TextWriter output, MergePlan plan, bool everything)
-    {
-        output.WriteLine();
-        TextTable table = new("file", ">size", ">tensors");
-        foreach (PlannedFile shard in plan.Shards)
-        {
-            table.Add(shard.RelativePath, Words.Bytes(shard.Bytes), Words.Count(shard.Tensors));
-        }
-
-        if (everything)
-        {
-            foreach (string file in plan.OtherFiles)
-            {
-                table.Add(file, "", "");
-            }
-        }
-
-        table.Write(output);
-    }
-
     /// <summary>The action as it is printed.</summary>
     public static string Action(TensorAction action) => action switch
     {
@@ -89,6 +69,4 @@ internal static class MergeText
     };
 
     private static string Count(MergePlan plan, TensorAction action) => Words.Count(plan.Tensors.Count(t => t.Action == action));
-
-    private static void Line(TextWriter output, string label, string value) => output.WriteLine($"{label,-8}  {TerminalText.Escape(value)}");
 }

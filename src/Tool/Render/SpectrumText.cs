@@ -30,7 +30,7 @@ internal static class SpectrumText
 
         output.WriteLine();
         table.Write(output);
-        if (left > 0) output.WriteLine($"… and {Words.Count(left)} more (--verbose lists them)");
+        if (left > 0) output.WriteLine(Words.More(left));
     }
 
     private static string Rank(ModuleSpectrum spectrum, int part) => spectrum.EnergyRank(Parts[part]).ToString(CultureInfo.InvariantCulture);

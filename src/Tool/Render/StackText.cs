@@ -1,4 +1,3 @@
-using System.Globalization;
 using LoraKit.Ops.Stack;
 
 namespace LoraKit.Tool.Render;
@@ -10,21 +9,21 @@ internal static class StackText
     {
         foreach (StackInput input in plan.Inputs)
         {
-            Line(output, "adapter", $"{input.Path} × {Words.Number(input.Weight)} ({input.Layout}, {Words.Count(input.Modules, "module")})");
+            PlanText.AdapterLine(output, input.Path, input.Weight, input.Layout, input.Modules);
         }
 
-        Line(output, "method", plan.Options.Method);
-        Line(output, "out", plan.Options.Output.Path);
-        Line(output, "memory", $"{Words.Bytes(plan.LargestModuleBytes)} for the largest module, {Words.Count(plan.Threads)} at once");
+        PlanText.Line(output, "method", plan.Options.Method);
+        PlanText.Line(output, "out", plan.Options.Output.Path);
+        PlanText.Line(output, "memory", $"{Words.Bytes(plan.LargestModuleBytes)} for the largest module, {Words.Count(plan.Threads)} at once");
         Table(output, everything, "rank at most", plan.Modules.Select(m => (m.Name, m.Ranks, (long)m.RankAtMost, (double?)null)));
     }
 
     public static void WriteReport(TextWriter output, StackReport report, bool everything)
     {
         if (everything) Table(output, everything, "rank", report.Modules.Select(m => (m.Name, m.Ranks, m.RankAfter, m.RelativeError)));
-        string error = report.RelativeError is { } value ? $", relative error {Error(value)}" : "";
+        string error = report.RelativeError is { } value ? $", relative error {Words.Number(value)}" : "";
         output.WriteLine(TerminalText.Escape(
-            $"stacked into '{report.Output}': {Words.Count(report.Modules.Count, "module")}, {Words.Bytes(report.BytesWritten)}{error}, {Words.Duration(report.Elapsed)}"));
+            $"stacked into '{report.Output}': {Words.Count(report.Modules.Count, "module")}{error}, {Words.Bytes(report.BytesWritten)} in {Words.Duration(report.Elapsed)}"));
     }
 
     private static void Table(
@@ -35,7 +34,7 @@ internal static class StackText
             TextTable table = new("module", ">ranks", $">{rank}", ">relative error");
             foreach ((string name, IReadOnlyList<long> ranks, long after, double? error) in modules)
             {
-                table.Add(name, string.Join(", ", ranks), Words.Count(after), error is { } value ? Error(value) : Words.Number(null));
+                table.Add(name, string.Join(", ", ranks), Words.Count(after), Words.Number(error));
             }
 
             table.Write(output);
@@ -50,8 +49,4 @@ internal static class StackText
 
         groups.Write(output);
     }
-
-    private static string Error(double value) => value.ToString("0.###E+0", CultureInfo.InvariantCulture);
-
-    private static void Line(TextWriter output, string label, string value) => output.WriteLine($"{label,-8}  {TerminalText.Escape(value)}");
 }

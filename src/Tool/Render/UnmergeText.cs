@@ -1,4 +1,3 @@
-using LoraKit.Ops.Merge;
 using LoraKit.Ops.Unmerge;
 
 namespace LoraKit.Tool.Render;
@@ -6,21 +5,14 @@ namespace LoraKit.Tool.Render;
 /// <summary>An unmerge for people: what would be done, and what was done.</summary>
 internal static class UnmergeText
 {
-    public static void WritePlan(TextWriter output, UnmergePlan plan)
+    public static void WritePlan(TextWriter output, UnmergePlan plan, bool everything)
     {
-        output.WriteLine(TerminalText.Escape($"merged    {plan.Options.Merged}"));
-        output.WriteLine($"method    {Method(plan.Method)}: {Meaning(plan.Method)}");
-        output.WriteLine(TerminalText.Escape($"out       {plan.Options.Output}"));
-        output.WriteLine($"size      {Words.Bytes(plan.OutputBytes)} in {Words.Count(plan.Shards.Count, "tensor file")}, {Words.Count(plan.OtherFiles.Count, "other file")}");
-        output.WriteLine($"tensors   {Words.Count(plan.TensorsTotal)}: {Words.Count(plan.TensorsRestored)} restored");
-        output.WriteLine();
-        TextTable table = new("file", ">size", ">tensors");
-        foreach (PlannedFile shard in plan.Shards)
-        {
-            table.Add(shard.RelativePath, Words.Bytes(shard.Bytes), Words.Count(shard.Tensors));
-        }
-
-        table.Write(output);
+        PlanText.Line(output, "merged", plan.Options.Merged);
+        PlanText.Line(output, "method", $"{Method(plan.Method)}: {Meaning(plan.Method)}");
+        PlanText.Line(output, "out", plan.Options.Output);
+        PlanText.SizeLine(output, plan.OutputBytes, plan.Shards, plan.OtherFiles);
+        PlanText.Line(output, "tensors", $"{Words.Count(plan.TensorsTotal)}: {Words.Count(plan.TensorsRestored)} restored");
+        PlanText.Files(output, plan.Shards, plan.OtherFiles, everything);
     }
 
     public static void WriteReport(TextWriter output, UnmergeReport report)

@@ -26,8 +26,16 @@ internal static class Words
     /// <summary>A count of something: <c>1 tensor</c>, <c>224 tensors</c>.</summary>
     public static string Count(long count, string noun) => count == 1 ? $"1 {noun}" : $"{Count(count)} {noun}s";
 
-    /// <summary>A number, as short as it is exact enough: <c>0.7071</c>; a dash for none.</summary>
-    public static string Number(double? value) => value is { } number ? number.ToString("0.####", CultureInfo.InvariantCulture) : "–";
+    /// <summary>What stands for the rest of a list: <c>… and 12 more (--verbose lists them)</c>.</summary>
+    public static string More(int left) => $"… and {Count(left)} more (--verbose lists them)";
+
+    /// <summary>A number, as short as it is exact enough: <c>0.7071</c>, <c>3.16e-6</c>; a dash for none.</summary>
+    public static string Number(double? value)
+    {
+        if (value is not { } number) return "–";
+        bool isPlain = number == 0 || Math.Abs(number) is >= 1e-3 and < 1e6;
+        return number.ToString(isPlain ? "0.####" : "0.###e+0", CultureInfo.InvariantCulture);
+    }
 
     /// <summary>A duration: <c>0.8 s</c>, <c>2 min 05 s</c>.</summary>
     public static string Duration(TimeSpan time) => time.TotalSeconds < 60

@@ -139,6 +139,9 @@ public sealed class KohyaWriteTests
     [InlineData("{broken", "{broken")]
     [InlineData("""{"a": 1, "a": 2}""", """{"a": 1, "a": 2}""")]
     [InlineData("""{"conv_dim": "\ud800"}""", """{"conv_dim": "\ud800"}""")]
+    [InlineData("""{"conv_dim": "8", "x": "\ud800"}""", """{"conv_dim": "8", "x": "\ud800"}""")]
+    [InlineData("""{"conv_dim": "8", "x": [{"y": "\udc00"}]}""", """{"conv_dim": "8", "x": [{"y": "\udc00"}]}""")]
+    [InlineData("""{"conv_dim": "8", "\ud800": 1}""", """{"conv_dim": "8", "\ud800": 1}""")]
     [InlineData("[1]", "[1]")]
     public void Kernels_have_a_rank_of_their_own_in_the_arguments(string arguments, string expected)
     {

@@ -181,6 +181,20 @@ public sealed class CheckpointDiffTests
     }
 
     [Fact]
+    public void Types_without_a_common_measure_are_within_no_tolerance()
+    {
+        using TempFolder folder = new();
+        Write(folder["a.safetensors"], DType.I64, [1, 2, 3]);
+        Write(folder["b.safetensors"], DType.U64, [1, 9, 3]);
+        DiffReport report = DiffReport.Run(new() { A = folder["a.safetensors"], B = folder["b.safetensors"] });
+        TensorDifference difference = Assert.Single(report.Tensors);
+        Assert.Equal((DiffStatus.DType, 0L, null, null, null), (difference.Status, difference.Count, difference.MaxAbs, difference.Relative, difference.MaxUlp));
+        Assert.False(report.IsWithin(1e30));
+        Write(folder["a.safetensors"], DType.I64, []);
+        Assert.True(DiffReport.Run(new() { A = folder["a.safetensors"], B = folder["a.safetensors"] }).IsWithin(0));
+    }
+
+    [Fact]
     public void What_cannot_be_compared_stops()
     {
         using TempFolder folder = new();

@@ -1,3 +1,4 @@
+using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Inspect;
@@ -46,6 +47,17 @@ public sealed class SpectrumTests
         ModuleSpectrum zero = new([0, 0]);
         Assert.Equal((0.0, 0.0, 0), (zero.Norm, zero.StableRank, zero.EnergyRank(0.9)));
         Assert.Equal(1e-200 * Math.Sqrt(2), new ModuleSpectrum([1e-200, 1e-200]).Norm, 1e-212);
+    }
+
+    [Fact]
+    public void What_has_none_is_refused()
+    {
+        string model = Paths.Fixture("peft", "lora-linear-bf16", "base");
+        InvalidOptionException refused = Assert.Throws<InvalidOptionException>(() => AdapterInspection.Open(model, Spectrum));
+        Assert.Contains(model, refused.Message);
+        using TempFolder folder = new();
+        SafetensorsBytes.Write(folder["x.safetensors"], new TestTensor("lora_unet_x.hada_w1_a", DType.F32, [1, 1], [1]));
+        Assert.Throws<InvalidOptionException>(() => AdapterInspection.Open(folder["x.safetensors"], Spectrum));
     }
 
     [Fact]

@@ -120,6 +120,20 @@ public sealed class MergeCheckTests
         Assert.Equal(1, result.WrongElements);
     }
 
+    [Theory]
+    [InlineData(-0.0, 0UL)]
+    [InlineData(1e-45, 1UL)]
+    [InlineData(-6e-45, 4UL)]
+    [InlineData(double.NaN, null)]
+    public void Untouched_elements_are_as_far_off_as_their_values_are(double found, ulong? distance)
+    {
+        using TempFolder folder = new();
+        (double[] exact, string @base, string adapter) = Case(folder, DType.F32);
+        double[] right = [.. exact.Select(v => Merging.Rounded(v, DType.F32))];
+        Verification result = Written(folder, @base, adapter, DType.F32, right, norm: [1, 2, found]);
+        Assert.Equal((1L, distance), (result.WrongElements, result.MaxUlp));
+    }
+
     [Fact]
     public void Tensors_are_neither_missing_nor_new()
     {

@@ -46,6 +46,7 @@ public sealed class DiffCommandTests
     [InlineData("-1")]
     [InlineData("NaN")]
     [InlineData("much")]
+    [InlineData("1e999")]
     public void WhatIsNoToleranceIsUsage(string tolerance)
     {
         using TempFolder folder = new();
@@ -70,11 +71,16 @@ public sealed class DiffCommandTests
         using TempFolder folder = new();
         TensorFile.Write(folder["a.safetensors"], new Dictionary<string, (long[], float[])>
         {
-            ["little"] = ([2], [1, 1]), ["much\u001b[2J"] = ([2], [1, 1]), ["same"] = ([1], [1]), ["gone"] = ([1], [1]),
+            ["little"] = ([2], [1, 1]),
+            ["much\u001b[2J"] = ([2], [1, 1]),
+            ["same"] = ([1], [1]),
+            ["gone"] = ([1], [1]),
         });
         TensorFile.Write(folder["b.safetensors"], new Dictionary<string, (long[], float[])>
         {
-            ["little"] = ([2], [1, 1.1f]), ["much\u001b[2J"] = ([2], [1, 9]), ["same"] = ([1], [1]),
+            ["little"] = ([2], [1, 1.1f]),
+            ["much\u001b[2J"] = ([2], [1, 9]),
+            ["same"] = ([1], [1]),
         });
         string text = ToolRun.Of("diff", folder["a.safetensors"], folder["b.safetensors"], "--quiet").Output;
         string[] lines = text.Split('\n');

@@ -40,11 +40,23 @@ public sealed partial class RegistryTests
 
     [Theory]
     [MemberData(nameof(Commands))]
-    public void TheSpecHasASectionWithEveryOption(string name)
+    public void TheSpecHasASectionWithEveryOptionAndNoOther(string name)
     {
-        string spec = File.ReadAllText(Path.Combine(Paths.Repository, "spec", "cli.md"));
-        Assert.Contains($"\n## {name}\n", spec);
-        Assert.All(Find(name).Options, option => Assert.Contains($"`{option.Name}", spec));
+        string[] sections = File.ReadAllText(Path.Combine(Paths.Repository, "spec", "cli.md")).Split("\n## ");
+        string own = Assert.Single(sections, s => s.StartsWith($"{name}\n", StringComparison.Ordinal));
+        string shared = Assert.Single(sections, s => s.StartsWith("Options of every command\n", StringComparison.Ordinal));
+        HashSet<string> options = [.. Find(name).Options.Select(o => o.Name)];
+        Assert.Subset(InTables(own).Union(InTables(shared)).ToHashSet(), options);
+        Assert.Subset(options, InTables(own));
+    }
+
+    [Theory]
+    [MemberData(nameof(Commands))]
+    public void HelpNamesEveryOption(string name)
+    {
+        ToolRun run = ToolRun.Of(name, "--help");
+        Assert.Equal((0, ""), (run.Code, run.Messages));
+        Assert.All(Find(name).Options, option => Assert.Contains(option.Name, run.Output));
     }
 
     [Theory]
@@ -55,8 +67,18 @@ public sealed partial class RegistryTests
         Assert.Superset(new HashSet<string> { "--json", "--quiet", "--verbose" }, options.ToHashSet());
     }
 
+    /// <summary>The options that the first cells of tables name.</summary>
+    private static HashSet<string> InTables(string section) =>
+        [.. TableOption().Matches(section).SelectMany(row => AnyOption().Matches(row.Value)).Select(option => option.Value)];
+
     private static Command Find(string name) => Root.Subcommands.Single(c => c.Name == name);
 
     [GeneratedRegex("^[a-z]+(-[a-z]+)*$")]
     private static partial Regex KebabCase();
+
+    [GeneratedRegex("^\\| `--([^|]|\\\\\\|)*", RegexOptions.Multiline)]
+    private static partial Regex TableOption();
+
+    [GeneratedRegex("(?<=`)--[a-z-]+")]
+    private static partial Regex AnyOption();
 }

@@ -48,6 +48,9 @@ public sealed class UnmergeCommandTests
         ToolRun run = ToolRun.Of([.. line, .. Common]);
         Assert.Equal(new FileInfo(folder["other.safetensors"]).Length, run.Json.GetProperty("undo").GetProperty("bytes").GetInt64());
         Assert.Equal(48, run.Json.GetProperty("undo").GetProperty("changedBytes").GetInt64());
+        Assert.Equal(
+            ["shards", "undo", "verified", "warnings", "error"],
+            ToolRun.Of([.. line, "--force", "--verify", "--json"]).Json.EnumerateObject().Select(p => p.Name).TakeLast(5));
         Assert.Contains("undo record", ToolRun.Of([.. line, "--force"]).Output);
         Assert.Contains("0 elements repaired", ToolRun.Of("unmerge", "--merged", folder["other"], "--undo", folder["other.safetensors"], "--out", folder["back"]).Output);
     }

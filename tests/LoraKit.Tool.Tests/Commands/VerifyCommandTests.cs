@@ -34,6 +34,23 @@ public sealed class VerifyCommandTests
     }
 
     [Fact]
+    public void OfManyFindingsTheFirstAreShown()
+    {
+        using TempFolder folder = new();
+        string adapter = TensorFile.WriteAdapter(folder["a"]);
+        File.WriteAllLines(folder["sums"], Enumerable.Range(0, 25).Select(i => $"{new string('0', 64)}  missing{i:00}"));
+        string[] line = ["verify", adapter, "--manifest", folder["sums"]];
+        ToolRun few = ToolRun.Of(line), all = ToolRun.Of([.. line, "--verbose"]);
+        Assert.Contains("missing19", few.Output);
+        Assert.DoesNotContain("missing20", few.Output);
+        Assert.Contains("… and 5 more (--verbose lists them)", few.Output);
+        Assert.Contains("25 findings", few.Output);
+        Assert.Contains("missing24", all.Output);
+        Assert.DoesNotContain("more", all.Output);
+        Assert.Equal(25, ToolRun.Of([.. line, "--json"]).Json.GetProperty("findings").GetArrayLength());
+    }
+
+    [Fact]
     public void ABrokenFileIsAFinding()
     {
         using TempFolder folder = new();

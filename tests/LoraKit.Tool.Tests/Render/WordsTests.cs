@@ -21,6 +21,16 @@ public sealed class WordsTests
     public void Counts(long count, string expected) => Assert.Equal(expected, Words.Count(count, "tensor"));
 
     [Theory]
+    [InlineData(0.0, "0")]
+    [InlineData(-0.70711, "-0.7071")]
+    [InlineData(12345.0, "12345")]
+    [InlineData(0.001, "0.001")]
+    [InlineData(0.0000316, "3.16e-5")]
+    [InlineData(-2e20, "-2e+20")]
+    [InlineData(null, "–")]
+    public void Numbers(double? number, string expected) => Assert.Equal(expected, Words.Number(number));
+
+    [Theory]
     [InlineData(0.84, "0.8 s")]
     [InlineData(125, "2 min 05 s")]
     public void Durations(double seconds, string expected) => Assert.Equal(expected, Words.Duration(TimeSpan.FromSeconds(seconds)));

@@ -105,11 +105,7 @@ internal static class KohyaMetadata
         try
         {
             JsonObject? members = JsonNode.Parse(text, documentOptions: new() { AllowDuplicateProperties = false }) as JsonObject;
-            foreach (string name in (ReadOnlySpan<string>)[ConvRank, ConvAlpha])
-            {
-                if (members?[name] is JsonValue value) value.TryGetValue(out string? _); // A string that is no text shows only here.
-            }
-
+            _ = members?.ToJsonString(Readable); // A string that is no text, wherever it stands, shows only here.
             return members;
         }
         catch (Exception broken) when (broken is JsonException or InvalidOperationException)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using LoraKit.Ops.Diff;
+using LoraKit.Tool.Commands;
 
 namespace LoraKit.Tool.Render.Json;
 
@@ -22,7 +23,7 @@ internal sealed record DiffDocument : CommandDocument
 
     public static DiffDocument Of(DiffOptions options, DiffReport report, double? tolerance, bool ok) => new()
     {
-        Command = "diff",
+        Command = DiffCommand.Name,
         Ok = ok,
         A = options.A,
         B = options.B,

@@ -1,4 +1,5 @@
 using LoraKit.Ops.Extract;
+using LoraKit.Tool.Commands;
 
 namespace LoraKit.Tool.Render.Json;
 
@@ -30,9 +31,9 @@ internal sealed record ExtractDocument : CommandDocument
 
     public required long PeakMemoryBytes { get; init; }
 
-    public static ExtractDocument Of(string command, ExtractPlan plan, ExtractReport? report) => new()
+    public static ExtractDocument Of(ExtractPlan plan, ExtractReport? report) => new()
     {
-        Command = command,
+        Command = ExtractCommand.Name,
         Ok = true,
         Base = plan.Options.Base,
         Tuned = plan.Options.Tuned,
@@ -40,13 +41,13 @@ internal sealed record ExtractDocument : CommandDocument
         DryRun = report is null,
         Modules = report is null
             ? [.. plan.Modules.Select(name => new ExtractedModuleBody(name, null, null, null))]
-            : [.. report.Modules.Select(m => new ExtractedModuleBody(m.Name, m.Rank, m.EnergyKept, m.RelativeError))],
+            : [.. report.Modules.Select(m => new ExtractedModuleBody(m.Name, m.Rank, JsonOutput.Finite(m.EnergyKept), JsonOutput.Finite(m.RelativeError)))],
         Full = plan.Full,
         Skipped = report?.Skipped ?? plan.Skipped,
         LeftOut = plan.LeftOut,
-        RelativeError = report?.RelativeError,
+        RelativeError = JsonOutput.Finite(report?.RelativeError),
         BytesWritten = report?.BytesWritten,
-        Seconds = report is null ? null : Math.Round(report.Elapsed.TotalSeconds, 3),
+        Seconds = JsonOutput.Seconds(report?.Elapsed),
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Warnings = [.. plan.Warnings, .. report?.Warnings ?? []],
     };

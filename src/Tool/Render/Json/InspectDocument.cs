@@ -1,4 +1,8 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
+using LoraKit.Formats.Adapters;
+using LoraKit.Ops.Inspect;
+using LoraKit.Tool.Commands;
 
 namespace LoraKit.Tool.Render.Json;
 
@@ -26,7 +30,7 @@ internal sealed record InspectDocument : CommandDocument
 
     public required long ParameterCount { get; init; }
 
-    public required IReadOnlyDictionary<long, int> Ranks { get; init; }
+    public required IReadOnlyDictionary<string, int> Ranks { get; init; }
 
     public required IReadOnlyList<ModuleBody> Modules { get; init; }
 
@@ -38,6 +42,39 @@ internal sealed record InspectDocument : CommandDocument
     public HashesBody? Hashes { get; init; }
 
     public required IReadOnlyList<IssueBody> Issues { get; init; }
+
+    public static InspectDocument Of(string path, AdapterInspection inspection, bool ok) => new()
+    {
+        Command = InspectCommand.Name,
+        Ok = ok,
+        Path = path,
+        Container = inspection.Container,
+        Layout = inspection.Layout,
+        Family = inspection.Family,
+        Architecture = inspection.Architecture,
+        BaseModel = inspection.BaseModel,
+        Bytes = inspection.Bytes,
+        DType = inspection.DType,
+        ModuleCount = inspection.Modules.Count,
+        ParameterCount = inspection.ParameterCount,
+        Ranks = inspection.Ranks.ToDictionary(r => r.Key.ToString(CultureInfo.InvariantCulture), r => r.Value),
+        Modules =
+        [
+            .. inspection.Modules.Select(m => new ModuleBody(
+                m.Name, m.Kind, m.OutFeatures, m.InFeatures, m.Shape.Sizes, m.Rank, JsonOutput.Finite(m.Alpha), JsonOutput.Finite(m.Scale), m.DType, m.Dora)
+            {
+                Norm = JsonOutput.Finite(m.Spectrum?.Norm),
+                Spectrum = m.Spectrum?.SingularValues,
+                EnergyRank = m.Spectrum is { } spectrum ? SpectrumText.Parts.ToDictionary(p => p.ToString(CultureInfo.InvariantCulture), spectrum.EnergyRank) : null,
+                StableRank = m.Spectrum?.StableRank,
+            }),
+        ],
+        Extras = [.. inspection.Extras.Select(e => new TensorBody(e.Name, e.Kind, e.DType, e.Shape.Sizes))],
+        Metadata = inspection.Metadata,
+        Hashes = inspection.Hashes is { } h ? new HashesBody(h.Sha256, h.XxHash128, h.SshsModelHash, h.SshsLegacyHash) : null,
+        Issues = [.. inspection.Issues.Select(i => new IssueBody(i.Code, InspectText.Severity(i.Severity), i.Message, i.Where))],
+        Warnings = [.. inspection.Issues.Where(i => i.Severity == IssueSeverity.Warning && i.Where is null).Select(i => i.Message)],
+    };
 }
 
 /// <summary>One update of an adapter.</summary>

@@ -31,13 +31,13 @@ internal sealed record MergeDocument : CommandDocument
 
     public required IReadOnlyList<ShardBody> Shards { get; init; }
 
-    /// <summary>What reading the output back found; with <c>--verify</c> only.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public VerifiedBody? Verified { get; init; }
-
     /// <summary>The undo record; only where one was asked for.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public UndoBody? Undo { get; init; }
+
+    /// <summary>What reading the output back found; with <c>--verify</c> only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public VerifiedBody? Verified { get; init; }
 
     /// <summary>Every tensor of the output; in a plan only.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -1,17 +1,16 @@
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Merge;
 using LoraKit.Ops.Verify;
+using LoraKit.Tool.Commands;
 
 namespace LoraKit.Tool.Render.Json;
 
 /// <summary>Fills <see cref="MergeDocument"/>.</summary>
 internal static class MergeDocuments
 {
-    private const string Name = "merge";
-
     public static MergeDocument OfPlan(MergePlan plan, IReadOnlyList<string> warnings) => new()
     {
-        Command = Name,
+        Command = MergeCommand.Name,
         Ok = true,
         Base = plan.Options.Base,
         Adapters = Adapters(plan),
@@ -37,7 +36,7 @@ internal static class MergeDocuments
 
     public static MergeDocument OfReport(MergePlan plan, MergeReport report, Verification? verified, IReadOnlyList<string> warnings) => new()
     {
-        Command = Name,
+        Command = MergeCommand.Name,
         Ok = verified?.Valid != false,
         Base = plan.Options.Base,
         Adapters = Adapters(plan),
@@ -48,11 +47,11 @@ internal static class MergeDocuments
         TensorsCopied = report.TensorsCopied,
         BytesWritten = report.BytesWritten,
         Unmatched = plan.Unmatched,
-        Seconds = Math.Round(report.Elapsed.TotalSeconds, 3),
+        Seconds = JsonOutput.Seconds(report.Elapsed),
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Shards = Shards(report.Shards),
-        Verified = verified is null ? null : VerifiedBody.Of(verified),
         Undo = report.Undo is { } undo ? new(undo.Path, undo.Bytes, undo.Repaired, undo.ChangedBytes) : null,
+        Verified = verified is null ? null : VerifiedBody.Of(verified),
         Warnings = warnings,
     };
 

@@ -1,3 +1,6 @@
+using LoraKit.Ops.Rescale;
+using LoraKit.Tool.Commands;
+
 namespace LoraKit.Tool.Render.Json;
 
 /// <summary>What <c>rescale --json</c> prints: of a rescale, or with <c>--dry-run</c> of its plan.</summary>
@@ -22,6 +25,22 @@ internal sealed record RescaleDocument : CommandDocument
 
     /// <summary>Null in a plan.</summary>
     public required long? BytesWritten { get; init; }
+
+    public static RescaleDocument Of(RescalePlan plan, RescaleReport? report, IReadOnlyList<string> warnings) => new()
+    {
+        Command = RescaleCommand.Name,
+        Ok = true,
+        Path = plan.Options.Adapter,
+        Layout = plan.Layout,
+        Out = plan.Options.Output.Path,
+        DryRun = report is null,
+        Folded = plan.Options.Fold,
+        Modules = [.. plan.Modules.Select(m => new RescaledModuleBody(m.Name, m.ScaleBefore, m.ScaleAfter, m.SplitQkv))],
+        NormBefore = JsonOutput.Finite(plan.NormBefore),
+        NormAfter = JsonOutput.Finite(plan.NormAfter),
+        BytesWritten = report?.BytesWritten,
+        Warnings = warnings,
+    };
 }
 
 /// <summary>One update and its scales.</summary>

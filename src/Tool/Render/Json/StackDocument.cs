@@ -1,3 +1,6 @@
+using LoraKit.Ops.Stack;
+using LoraKit.Tool.Commands;
+
 namespace LoraKit.Tool.Render.Json;
 
 /// <summary>What <c>stack --json</c> prints: of a stack, or with <c>--dry-run</c> of its plan.</summary>
@@ -22,6 +25,24 @@ internal sealed record StackDocument : CommandDocument
     public required double? Seconds { get; init; }
 
     public required long PeakMemoryBytes { get; init; }
+
+    public static StackDocument Of(StackPlan plan, StackReport? report, IReadOnlyList<string> warnings) => new()
+    {
+        Command = StackCommand.Name,
+        Ok = true,
+        Inputs = [.. plan.Inputs.Select(input => new StackInputBody(input.Path, input.Weight, input.Layout, input.Modules))],
+        Method = plan.Options.Method,
+        Out = plan.Options.Output.Path,
+        DryRun = report is null,
+        Modules = report is null
+            ? [.. plan.Modules.Select(m => new StackModuleBody(m.Name, m.Ranks, m.RankAtMost, null))]
+            : [.. report.Modules.Select(m => new StackModuleBody(m.Name, m.Ranks, m.RankAfter, JsonOutput.Finite(m.RelativeError)))],
+        RelativeError = JsonOutput.Finite(report?.RelativeError),
+        BytesWritten = report?.BytesWritten,
+        Seconds = JsonOutput.Seconds(report?.Elapsed),
+        PeakMemoryBytes = ProcessMemory.PeakBytes,
+        Warnings = warnings,
+    };
 }
 
 /// <summary>One adapter of a stack.</summary>

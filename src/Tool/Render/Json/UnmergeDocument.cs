@@ -58,7 +58,7 @@ internal sealed record UnmergeDocument : CommandDocument
         ElementsRepaired = report.ElementsRepaired,
         MayDiffer = report.MayDiffer,
         BytesWritten = report.BytesWritten,
-        Seconds = Math.Round(report.Elapsed.TotalSeconds, 3),
+        Seconds = JsonOutput.Seconds(report.Elapsed),
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Warnings = [.. plan.Warnings, .. report.Warnings],
     };

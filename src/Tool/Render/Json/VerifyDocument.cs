@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using LoraKit.Ops.Verify;
+using LoraKit.Tool.Commands;
 
 namespace LoraKit.Tool.Render.Json;
 
@@ -21,6 +22,19 @@ internal sealed record VerifyDocument : CommandDocument
     public long? WrongElements { get; init; }
 
     public required long CheckedElements { get; init; }
+
+    public static VerifyDocument Of(string path, Verification result) => new()
+    {
+        Command = VerifyCommand.Name,
+        Ok = result.Valid,
+        Path = path,
+        Valid = result.Valid,
+        Findings = FindingBody.Of(result),
+        MaxUlp = result.MaxUlp,
+        WrongElements = result.WrongElements,
+        CheckedElements = result.CheckedElements,
+        Warnings = result.Warnings,
+    };
 }
 
 /// <summary>Something wrong.</summary>

@@ -1,9 +1,0 @@
-using LoraKit.Ops.Merge;
-
-namespace LoraKit.Tool.Render;
-
-/// <summary>What a plan gives reason to warn of.</summary>
-internal static class MergeWarnings
-{
-    public static IEnumerable<string> Of(MergePlan plan) => [.. plan.Warnings, .. plan.Adapters.SelectMany(a => AdapterWarnings.Of(a.Path, a.Issues))];
-}
