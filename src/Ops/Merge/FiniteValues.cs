@@ -38,7 +38,10 @@ internal static class FiniteValues
         $"{Where(tensor)} times its scale {Text(scale)} is beyond the range of {sumType}, in which the sum is made; lower the weight, or check the adapter's alpha",
         tensor.File, tensor.Name);
 
-    private static NonFiniteException Refusal(TensorValue tensor, long element)
+    /// <summary>What an element of an adapter that is NaN, infinite or too large is refused with.</summary>
+    /// <param name="tensor">Where it is.</param>
+    /// <param name="element">Which one, row-major.</param>
+    public static NonFiniteException Refusal(TensorValue tensor, long element)
     {
         double value = Value(tensor, element);
         string what = double.IsFinite(value)

@@ -80,8 +80,21 @@ public sealed class PeftWrittenConfigTests
             PeftWriteTests.Update("q", 1, 1), PeftWriteTests.Update("a.q", 2, 1), PeftWriteTests.Update("b.a.q", 3, 1), PeftWriteTests.Update("b.a_q", 5, 1), PeftWriteTests.Update("c.(q)+", 6, 1),
             PeftWriteTests.Update("d.k", 7, 1), PeftWriteTests.Update("e.k", 8, 1), PeftWriteTests.Update("f.k", 8, 1));
         AssertSettings(saved, """
-            { "r": 8, "rank_pattern": {"^a\\.q": 2, "^b\\.a\\.q": 3, "^b\\.a_q": 5, "^c\\.\\(q\\)\\+": 6, "^q": 1, "d.k": 7} }
+            { "r": 8, "rank_pattern": {"^a\\.q": 2, "^b\\.a\\.q": 3, "^c\\.\\(q\\)\\+": 6, "^q": 1, "b.a_q": 5, "d.k": 7} }
             """);
+    }
+
+    [Theory]
+    [InlineData("m.q", "x.mxq")]
+    [InlineData("m.1", "m11")]
+    [InlineData("a.b.c", "z.a1b2c")]
+    public void A_dot_that_stands_for_a_letter_or_digit_of_another_path_is_escaped(string path, string other)
+    {
+        using SavedAdapter saved = Save("{}", PeftWriteTests.Update(path, 1, 1), PeftWriteTests.Update(other, 2, 1), PeftWriteTests.Update("e.k", 3, 1), PeftWriteTests.Update("f.k", 3, 1));
+        Assert.Equal(
+            new Dictionary<string, long> { [path] = 1, [other] = 2, ["e.k"] = 3, ["f.k"] = 3 },
+            saved.Adapter.Deltas.ToDictionary(delta => delta.Target.Module.Path, delta => ((LowRankDelta)delta).Rank));
+        Assert.Contains($"\"^{path.Replace(".", @"\\.", StringComparison.Ordinal)}\": 1", saved.Config, StringComparison.Ordinal);
     }
 
     [Fact]

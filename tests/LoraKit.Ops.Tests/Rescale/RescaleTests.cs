@@ -215,16 +215,21 @@ public sealed class RescaleTests
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void ANaNHasNoNormAndIsNotFolded(bool fold)
+    [InlineData(false, "up")]
+    [InlineData(true, "up")]
+    [InlineData(true, "down")]
+    [InlineData(null, "up")]
+    [InlineData(null, "down")]
+    public void ANaNHasNoNormAndIsNeitherFoldedNorCopied(bool? fold, string where)
     {
         using TempFolder temp = new();
         PeftFolder adapter = new(temp["in"], 1, 3);
-        adapter.Add("base_model.model.x.lora_A.weight", DType.F32, [1, 2], [1, 2]);
-        adapter.Add("base_model.model.x.lora_B.weight", DType.F32, [2, 1], [1, double.NaN]);
-        RescaleOptions options = Options(adapter.Save(), temp["out"], fold ? null : new RescaleAmount.Norm(1)) with { Fold = fold };
-        Assert.Throws<NonFiniteException>(() => Run(options));
+        adapter.Add("base_model.model.x.lora_A.weight", DType.F32, [1, 2], [1, where == "down" ? double.NaN : 2]);
+        adapter.Add("base_model.model.x.lora_B.weight", DType.F32, [2, 1], [1, where == "up" ? double.NaN : 2]);
+        RescaleAmount? amount = fold switch { true => null, false => new RescaleAmount.Norm(1), null => new RescaleAmount.By(2) };
+        RescaleOptions options = Options(adapter.Save(), temp["out"], amount) with { Fold = fold == true };
+        NonFiniteException refusal = Assert.Throws<NonFiniteException>(() => Run(options));
+        Assert.Contains(where == "up" ? "lora_B.weight' holds NaN at element 1" : "lora_A.weight' holds NaN at element 1", refusal.Message, StringComparison.Ordinal);
         Assert.False(Path.Exists(temp["out"]));
     }
 

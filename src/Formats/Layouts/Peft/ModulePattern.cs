@@ -30,6 +30,17 @@ internal sealed class ModulePattern
         return line.EndsWith(_ending, StringComparison.Ordinal) && _pattern!.IsMatch(module);
     }
 
+    /// <summary>Names and dots, and a dot is any character but a newline.</summary>
+    public static bool IsPlain(string key)
+    {
+        foreach (char c in key)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('_' or '.' or '-')) return false;
+        }
+
+        return true;
+    }
+
     private bool EndsInPlain(string module, int end)
     {
         int start = end - _plain!.Length;
@@ -41,17 +52,6 @@ internal sealed class ModulePattern
         }
 
         return start == 0 || !module.AsSpan(0, start - 1).Contains('\n');
-    }
-
-    /// <summary>Names and dots, and a dot is any character but a newline.</summary>
-    private static bool IsPlain(string key)
-    {
-        foreach (char c in key)
-        {
-            if (!char.IsAsciiLetterOrDigit(c) && c is not ('_' or '.' or '-')) return false;
-        }
-
-        return true;
     }
 
     /// <summary>The letters that every match ends in; empty where that is not plain to see.</summary>

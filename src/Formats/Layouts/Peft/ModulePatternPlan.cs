@@ -26,7 +26,7 @@ internal static class ModulePatternPlan
             return (otherwise, new(byPattern.Where(group => group.Key.Length > 0).Select(group => KeyValuePair.Create(group.Key, (JsonNode?)json(group.First())))));
         }
 
-        PlainKeys keys = new(modules.Select(module => module.Target.Module.Path));
+        PlainKeys keys = new([.. modules.Select(module => module.Target.Module.Path)]);
         return (common, new(modules.Where(module => !valueOf(module).Equals(common))
             .Select(module => (Key: keys.Of(module.Target.Module.Path), Value: json(valueOf(module))))
             .OrderBy(entry => entry.Key, StringComparer.Ordinal)

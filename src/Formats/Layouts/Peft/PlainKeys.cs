@@ -3,44 +3,20 @@ using System.Text;
 namespace LoraKit.Formats.Layouts.Peft;
 
 /// <summary>
-/// Pattern keys that match one module of an adapter and no other: its path; where that is the end of another module's path, or an expression,
+/// Pattern keys that match one module of an adapter and no other: its path; where that matches another module too, or is an expression,
 /// <c>^</c> and the path escaped.
 /// </summary>
-internal sealed class PlainKeys
+internal sealed class PlainKeys(IReadOnlyList<string> modules)
 {
-    // A dot of a key is any character, so the ends are compared with all that is no letter or digit taken as one.
-    private readonly HashSet<string> _ends = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _twins = new(StringComparer.Ordinal);
+    /// <param name="module">One of the modules.</param>
+    public string Of(string module) => ModulePattern.IsPlain(module) && MatchesNoOther(module) ? module : "^" + Escaped(module);
 
-    /// <param name="modules">All modules of the adapter.</param>
-    public PlainKeys(IEnumerable<string> modules)
+    // By the rule that readers go by: a path also matches what ends in it, and its dots are any characters.
+    private bool MatchesNoOther(string module)
     {
-        HashSet<string> whole = new(StringComparer.Ordinal);
-        foreach (string module in modules)
-        {
-            string folded = Folded(module);
-            if (!whole.Add(folded)) _twins.Add(folded);
-            for (int dot = module.IndexOf('.'); dot >= 0; dot = module.IndexOf('.', dot + 1))
-            {
-                _ends.Add(folded[(dot + 1)..]);
-            }
-        }
+        ModulePattern pattern = new(module);
+        return modules.All(other => other == module || !pattern.IsMatch(other));
     }
-
-    public string Of(string module)
-    {
-        string folded = Folded(module);
-        bool isName = module.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-');
-        return isName && !_ends.Contains(folded) && !_twins.Contains(folded) ? module : "^" + Escaped(module);
-    }
-
-    private static string Folded(string module) => string.Create(module.Length, module, (folded, name) =>
-    {
-        for (int i = 0; i < folded.Length; i++)
-        {
-            folded[i] = char.IsAsciiLetterOrDigit(name[i]) ? name[i] : '.';
-        }
-    });
 
     private static string Escaped(string module)
     {
