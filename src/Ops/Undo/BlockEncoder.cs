@@ -77,21 +77,31 @@ internal sealed class BlockEncoder
     private void Find<T>(ReadOnlySpan<T> original, ReadOnlySpan<T> predicted)
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (_positions.Length < original.Length)
+        if (_magnitudes.Length < original.Length)
         {
-            _positions = new int[original.Length];
+            _positions = new int[original.Length + 2];
             _magnitudes = new ulong[original.Length];
             _below = new bool[original.Length];
         }
 
+        int[] positions = _positions;
         _count = 0;
         for (int i = 0; i < original.Length; i += EqualElements.Lanes)
         {
             ulong different = ~EqualElements.Mask(original, predicted, i) & EqualElements.All(original.Length, i);
-            for (; different != 0; different &= different - 1)
+            int found = BitOperations.PopCount(different);
+
+            // Most masks have none, one or two, at random: two are written whatever there are, and only more need a branch.
+            positions[_count] = i + BitOperations.TrailingZeroCount(different);
+            different &= different - 1;
+            positions[_count + 1] = i + BitOperations.TrailingZeroCount(different);
+            for (int next = 2; next < found; next++)
             {
-                _positions[_count++] = i + BitOperations.TrailingZeroCount(different);
+                different &= different - 1;
+                positions[_count + next] = i + BitOperations.TrailingZeroCount(different);
             }
+
+            _count += found;
         }
 
         for (int i = 0; i < _count; i++)
