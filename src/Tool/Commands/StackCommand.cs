@@ -101,7 +101,7 @@ internal static class StackCommand
     {
         if (text is null) return (null, null);
         if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int rank)) return (rank, null);
-        return double.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double energy)
+        return text.Contains('.') && double.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double energy)
             ? (null, energy)
             : throw new InvalidOptionException($"--rank: '{text}' is neither a rank such as 16 nor an energy such as 0.95");
     }

@@ -54,28 +54,30 @@ public sealed class KohyaWriteTests
     [InlineData(1e-30)]
     [InlineData(3e20)]
     [InlineData(1.0 / 3)]
-    public void Another_scale_reads_back_exactly(double factor)
+    public void Another_scale_reads_back_within_the_rounding_of_a_single(double factor)
     {
         foreach (long rank in (long[])[1, 4, 32])
         {
             using Adapter adapter = new KohyaSample().Linear("m", rank).Alpha("m", 3, DType.F16).Read();
             LowRankDelta update = (LowRankDelta)adapter.Deltas[0];
             using SavedAdapter saved = Saved(adapter, update.With(update.Down, update.Up, update.Scale * factor, 0));
-            Assert.Equal(update.Scale * factor, ((LowRankDelta)saved.Adapter.Deltas[0]).Scale);
+            double wanted = update.Scale * factor;
+            Assert.Equal(0, (((LowRankDelta)saved.Adapter.Deltas[0]).Scale - wanted) / wanted, Math.ScaleB(1, -24));
             Assert.Empty(saved.Adapter.Issues);
         }
     }
 
     [Fact]
-    public void Alpha_is_a_single_where_that_is_exact()
+    public void Alpha_is_a_single_unless_it_is_beyond_its_range()
     {
         using Adapter adapter = new KohyaSample().Linear("m").Alpha("m", 3, DType.F16).Read();
         LowRankDelta update = (LowRankDelta)adapter.Deltas[0];
-        foreach ((double scale, DType dtype) in ((double, DType)[])[(0.75, DType.F16), (0.5, DType.F32), (0.1, DType.F64)])
+        foreach ((double scale, DType dtype) in ((double, DType)[])[(0.75, DType.F16), (0.5, DType.F32), (0.1, DType.F32), (1e-60, DType.F64)])
         {
             using SavedAdapter saved = Saved(adapter, update.With(update.Down, update.Up, scale, 0));
             var alpha = SafetensorsBytes.Read(saved.TensorFile)["m.alpha"];
-            Assert.Equal((dtype, new TensorShape(), 4 * scale), (alpha.DType, alpha.Shape, alpha.Values[0]));
+            Assert.Equal((dtype, new TensorShape()), (alpha.DType, alpha.Shape));
+            Assert.Equal(dtype == DType.F32 ? (float)(4 * scale) : 4 * scale, alpha.Values[0]);
         }
     }
 

@@ -31,7 +31,7 @@ internal static class KohyaAlpha
                 $"{where} is {value.ToString(CultureInfo.InvariantCulture)}; expected a finite number", tensor.File, tensor.Name);
     }
 
-    /// <summary>A scalar whose quotient by the rank is the scale: the file's own tensor while it says so, else F32, else F64.</summary>
+    /// <summary>A scalar whose quotient by the rank is the scale: the file's own tensor while it says so, else F32 (F64 beyond its range).</summary>
     /// <param name="update">The module's update.</param>
     /// <param name="name">What messages call it.</param>
     /// <param name="rank">The rank that readers divide by.</param>
@@ -40,7 +40,8 @@ internal static class KohyaAlpha
     {
         if (update.AlphaTensor is { } stated && Read(update.Target.Module, stated) is var own && own != 0 && own / rank == scale) return (stated, own);
         double alpha = AlphaOfScale.Of(scale, rank);
-        return (double)(float)alpha / rank == scale
+        // Half a unit in the last place of F32 is less than what any reader computes with; but 0 would mean the rank.
+        return float.IsNormal((float)alpha)
             ? (new MemoryTensor(name, new TensorShape(), [(float)alpha]), (float)alpha)
             : (new MemoryTensor(name, new TensorShape(), [alpha]), alpha);
     }
