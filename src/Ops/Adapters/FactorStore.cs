@@ -9,13 +9,16 @@ namespace LoraKit.Ops.Adapters;
 /// <summary>Computed values to a tensor of the element type that was asked for, rounded once.</summary>
 internal static class FactorStore
 {
+    /// <summary>Values that are rounded at once.</summary>
+    private const int Piece = 1024;
+
     /// <param name="name">What messages call it: the module and factor.</param>
     /// <param name="shape">The tensor's sizes.</param>
     /// <param name="values">Row-major.</param>
     /// <param name="source">The type of what it was computed from; the widest where there are several.</param>
     /// <param name="wanted">The type asked for.</param>
     /// <exception cref="NonFiniteException">A value is NaN, infinite, or too large for the type.</exception>
-    public static MemoryTensor Store(string name, TensorShape shape, ReadOnlySpan<double> values, DType source, FactorType wanted)
+    public static ComputedTensor Store(string name, TensorShape shape, ReadOnlySpan<double> values, DType source, FactorType wanted)
     {
         DType wide = source == DType.F64 ? DType.F64 : DType.F32;
         DType type = wanted switch
@@ -25,29 +28,38 @@ internal static class FactorStore
             FactorType.BF16 => DType.BF16,
             _ => source,
         };
-        byte[] bytes = Rounded(values, type);
-        if (wanted == FactorType.Exact && type != wide && !Holds(values, bytes, type)) bytes = Rounded(values, type = wide);
-        if (NonFinite.Exists(type) && NonFinite.Count(type, bytes, out int first) > 0)
+        if (wanted == FactorType.Exact && type != wide && !Holds(values, type)) type = wide;
+        int size = type.Bytes();
+        NativeBytes bytes = new((long)values.Length * size);
+        Span<byte> rounded = stackalloc byte[Piece * size];
+        for (int at = 0; at < values.Length; at += Piece)
         {
-            throw new NonFiniteException(
-                string.Create(CultureInfo.InvariantCulture, $"{Printable.Text(name)}: the value {values[first]:R} is beyond the range of {type.FileName()}; ask for a wider element type"),
-                tensor: name);
+            ReadOnlySpan<double> now = values.Slice(at, Math.Min(Piece, values.Length - at));
+            Span<byte> place = rounded[..(now.Length * size)];
+            FloatConvert.FromDoubles(type, now, place);
+            if (NonFinite.Exists(type) && NonFinite.Count(type, place, out int first) > 0) throw Beyond(name, now[first], type);
+            bytes.Write((long)at * size, place);
         }
 
-        return new MemoryTensor(name, type, shape, bytes);
+        return new ComputedTensor(name, type, shape, bytes.Read);
     }
 
-    private static byte[] Rounded(ReadOnlySpan<double> values, DType type)
-    {
-        byte[] bytes = new byte[checked(values.Length * type.Bytes())];
-        FloatConvert.FromDoubles(type, values, bytes);
-        return bytes;
-    }
+    private static NonFiniteException Beyond(string name, double value, DType type) => new(
+        string.Create(CultureInfo.InvariantCulture, $"{Printable.Text(name)}: the value {value:R} is beyond the range of {type.FileName()}; ask for a wider element type"),
+        tensor: name);
 
-    private static bool Holds(ReadOnlySpan<double> values, byte[] bytes, DType type)
+    private static bool Holds(ReadOnlySpan<double> values, DType type)
     {
-        double[] back = new double[values.Length];
-        FloatConvert.ToDoubles(type, bytes, back);
-        return values.SequenceEqual(back);
+        Span<byte> rounded = stackalloc byte[Piece * type.Bytes()];
+        Span<double> back = stackalloc double[Piece];
+        for (int at = 0; at < values.Length; at += Piece)
+        {
+            ReadOnlySpan<double> now = values.Slice(at, Math.Min(Piece, values.Length - at));
+            FloatConvert.FromDoubles(type, now, rounded[..(now.Length * type.Bytes())]);
+            FloatConvert.ToDoubles(type, rounded[..(now.Length * type.Bytes())], back[..now.Length]);
+            if (!now.SequenceEqual(back[..now.Length])) return false;
+        }
+
+        return true;
     }
 }

@@ -8,9 +8,15 @@ namespace LoraKit.Ops.Adapters;
 internal static class PlainLora
 {
     /// <summary>The low-rank updates of an adapter, in the file's order; at least one.</summary>
-    /// <exception cref="UnsupportedException">Another kind of update; the message says what to run first.</exception>
+    /// <exception cref="UnsupportedException">As <see cref="Of"/>.</exception>
     /// <exception cref="InvalidAdapterException">There is no low-rank update.</exception>
-    public static LowRankDelta[] Require(Adapter adapter)
+    public static LowRankDelta[] Require(Adapter adapter) => Of(adapter) is { Length: > 0 } modules
+        ? modules
+        : throw new InvalidAdapterException($"{Printable.Text(adapter.Path)}: holds no low-rank update; expected at least one", adapter.Path);
+
+    /// <summary>The low-rank updates of an adapter, in the file's order.</summary>
+    /// <exception cref="UnsupportedException">Another kind of update; the message says what to run first. Or one larger than arrays are.</exception>
+    public static LowRankDelta[] Of(Adapter adapter)
     {
         if (adapter.Deltas.FirstOrDefault(d => d is not (LowRankDelta or DenseDelta)) is { } other)
         {
@@ -20,8 +26,7 @@ internal static class PlainLora
         }
 
         LowRankDelta[] modules = [.. adapter.Deltas.OfType<LowRankDelta>()];
-        return modules.Length > 0
-            ? modules
-            : throw new InvalidAdapterException($"{Printable.Text(adapter.Path)}: holds no low-rank update; expected at least one", adapter.Path);
+        Array.ForEach(modules, DeltaProduct.RequireSize);
+        return modules;
     }
 }

@@ -2,6 +2,8 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using LoraKit.Formats;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute.Randomized;
 
@@ -15,7 +17,7 @@ internal sealed class DifferenceRows(TensorValue @base, TensorValue tuned) : IRo
 
     public long Rows => tuned.Shape.AsMatrix().Rows;
 
-    public int Columns { get; } = checked((int)tuned.Shape.AsMatrix().Columns);
+    public int Columns { get; } = RequireColumns(tuned);
 
     /// <summary>Whether any element differs; NaN differs from everything.</summary>
     public bool Any(CancellationToken cancellation)
@@ -51,6 +53,15 @@ internal sealed class DifferenceRows(TensorValue @base, TensorValue tuned) : IRo
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+    }
+
+    // A row of both, in the widest types, is one array.
+    private static int RequireColumns(TensorValue tensor)
+    {
+        long columns = tensor.Shape.AsMatrix().Columns;
+        return columns <= Array.MaxLength / (2 * sizeof(double)) ? (int)columns : throw new UnsupportedException(
+            $"{Printable.Text(tensor.File ?? "memory")}: tensor '{Printable.Text(tensor.Name)}' {tensor.Shape} has rows of {columns} elements, more than fit in memory; --exclude it",
+            tensor.File, tensor.Name);
     }
 
     [SkipLocalsInit]

@@ -40,10 +40,10 @@ public sealed record ExtractOptions
     /// <summary>The lowest rank with ‖ΔW − B·A‖_F at most this fraction of ‖ΔW‖_F, module by module.</summary>
     public double? MaxError { get; init; }
 
-    /// <summary>Only tensors whose name this regular expression finds; null takes all.</summary>
+    /// <summary>Only tensors whose name this regular expression (.NET's, without what needs backtracking) finds; null takes all.</summary>
     public string? Include { get; init; }
 
-    /// <summary>No tensors whose name this regular expression finds.</summary>
+    /// <summary>No tensors whose name this one finds.</summary>
     public string? Exclude { get; init; }
 
     /// <summary>What is carried in full. Whatever else has no low-rank form is left out, with a warning.</summary>

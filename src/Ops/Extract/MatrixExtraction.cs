@@ -38,8 +38,8 @@ internal sealed class MatrixExtraction(
         TensorShape downShape = isInOut ? new(rank, rows) : new([rank, .. pair.Tuned.Shape.Sizes[1..]]);
         DType source = pair.Base.DType == DType.F64 ? DType.F64 : pair.Tuned.DType;
         string module = pair.Target.Module.Path;
-        MemoryTensor up = FactorStore.Store($"{module}.up", upShape, isInOut ? right : left, source, elementType);
-        MemoryTensor down = FactorStore.Store(
+        ComputedTensor up = FactorStore.Store($"{module}.up", upShape, isInOut ? right : left, source, elementType);
+        ComputedTensor down = FactorStore.Store(
             $"{module}.down", downShape, Transposed(isInOut ? left : right, isInOut ? rows : columns, rank), source, elementType);
         (double residual, double energy) = RandomizedSvd.Compare(
             difference,

@@ -40,7 +40,7 @@ internal sealed record TensorPair(string Name, StoredTensor Base, StoredTensor T
         List<TensorPair> pairs = [];
         List<string> misses = [];
         string? first = null;
-        foreach (string name in @base.Tensors.Keys.Union(tuned.Tensors.Keys, StringComparer.Ordinal).Where(filter.Wants).Order(StringComparer.Ordinal))
+        foreach (string name in @base.Tensors.Keys.Union(tuned.Tensors.Keys, StringComparer.Ordinal).Where(filter.Takes).Order(StringComparer.Ordinal))
         {
             StoredTensor? before = @base.Tensors.GetValueOrDefault(name), after = tuned.Tensors.GetValueOrDefault(name);
             string? miss = before is null ? $"{Printable.Text(name)} is only in the tuned model"

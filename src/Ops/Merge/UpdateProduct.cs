@@ -2,6 +2,7 @@ using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Compute;
 
 namespace LoraKit.Ops.Merge;
@@ -14,6 +15,7 @@ internal static class UpdateProduct
     /// <exception cref="UnsupportedException">The update is of a kind that needs the base.</exception>
     public static LowRankProduct Of(AdapterDelta delta)
     {
+        if (delta is LowRankDelta lowRank) return DeltaProduct.Of(lowRank, lowRank.Scale);
         TensorEdit edit = new(delta.Target.Path, null, DType.F64, ShapeOf(delta));
         edit.Add(new(delta, 1, Transposed: false), delta.Kind);
         return ProductBuilder.Build(edit.Name, edit.Shape, edit.Deltas, inDoubles: true);

@@ -18,9 +18,9 @@ public sealed class RescalePlan : IDisposable
     private readonly Adapter _adapter;
     private readonly AlphaRule _rule;
     private readonly IReadOnlyList<ScaleChange> _changes;
-    private readonly ModuleFilter _filter;
+    private readonly NameFilter _filter;
 
-    private RescalePlan(RescaleOptions options, Adapter adapter, RescaleScales scales, ModuleFilter filter)
+    private RescalePlan(RescaleOptions options, Adapter adapter, RescaleScales scales, NameFilter filter)
     {
         Options = options;
         _adapter = adapter;
@@ -70,7 +70,7 @@ public sealed class RescalePlan : IDisposable
     public static RescalePlan Create(RescaleOptions options, IProgress<OpProgress>? progress = null, CancellationToken cancellation = default)
     {
         Check(options);
-        ModuleFilter filter = new(options.Include, options.Exclude);
+        NameFilter filter = new(options.Include, options.Exclude);
         Adapter adapter = AdapterLayouts.Open(options.Adapter);
         try
         {
@@ -94,9 +94,9 @@ public sealed class RescalePlan : IDisposable
         Dictionary<ScaleChange, AdapterDelta> folded = [];
         if (Options.Fold)
         {
-            ScaleChange[] changes = [.. _changes.Where(c => _filter.Takes(c.Delta.Target.Module))];
+            ScaleChange[] changes = [.. _changes.Where(c => _filter.Takes(c.Delta.Target.Module.Path))];
             AdapterDelta[] results = ModuleLoop.Run(
-                changes, c => c.Folded(Options.Output.ElementType), c => RescaleScales.Bytes(c.Delta), c => c.Delta.Target.Label,
+                changes, c => c.Folded(Options.Output.ElementType), c => StoredSize.Of(c.Delta), c => c.Delta.Target.Label,
                 Options.Threads, progress, cancellation);
             folded = changes.Zip(results).ToDictionary(pair => pair.First, pair => pair.Second);
         }
@@ -133,6 +133,11 @@ public sealed class RescalePlan : IDisposable
         if (options.Amount is null && !options.Fold && !options.FixSplitQkv)
         {
             throw new InvalidOptionException("nothing to do; expected a factor, an alpha, a norm, an adapter to match, fold or fix-split-qkv");
+        }
+
+        if (!options.Fold && options.Output.ElementType != FactorType.Exact)
+        {
+            throw new InvalidOptionException("factors stay as they are unless the scale is folded into them; an element type is for fold alone");
         }
 
         if (options.FixSplitQkv && options.Amount is RescaleAmount.Alpha)

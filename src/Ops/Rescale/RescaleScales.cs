@@ -2,8 +2,8 @@ using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
-using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Adapters;
+using LoraKit.Ops.Compute;
 
 namespace LoraKit.Ops.Rescale;
 
@@ -12,14 +12,14 @@ internal sealed class RescaleScales
 {
     private readonly RescaleOptions _options;
     private readonly Adapter _adapter;
-    private readonly ModuleFilter _filter;
+    private readonly NameFilter _filter;
     private readonly IProgress<OpProgress>? _progress;
     private readonly CancellationToken _cancellation;
     private readonly List<string> _warnings = [];
 
     /// <exception cref="LoraKitException">A filter that takes nothing, an update that is zero, nothing to fix, a value or a scale that is not finite.</exception>
     public RescaleScales(
-        RescaleOptions options, Adapter adapter, ModuleFilter filter, IProgress<OpProgress>? progress, CancellationToken cancellation)
+        RescaleOptions options, Adapter adapter, NameFilter filter, IProgress<OpProgress>? progress, CancellationToken cancellation)
     {
         _options = options;
         _adapter = adapter;
@@ -59,10 +59,7 @@ internal sealed class RescaleScales
     /// <summary>One line each.</summary>
     public IReadOnlyList<string> Warnings => _warnings;
 
-    /// <summary>What an update takes as it is stored.</summary>
-    public static long Bytes(AdapterDelta delta) => delta.Tensors.Sum(t => t.Shape.ElementCount * t.DType.Bytes());
-
-    private bool IsChosen(AdapterDelta delta) => _filter.Takes(delta.Target.Module);
+    private bool IsChosen(AdapterDelta delta) => _filter.Takes(delta.Target.Module.Path);
 
     /// <summary>Modules trained with split_qkv get what they lack; all others stay.</summary>
     private Func<LowRankDelta, ScaleChange> Corrected(LowRankDelta[] modules)
@@ -117,7 +114,7 @@ internal sealed class RescaleScales
     private IEnumerable<ScaleChange> ToNorm(ScaleChange[] changes, double norm)
     {
         double[] norms = Norms([.. changes.Where(c => IsChosen(c.Delta)).Select(c => c.Applied(Rule))]);
-        double before = UpdateNorm.Together(norms);
+        double before = FrobeniusNorm.Of(norms);
         if (before == 0 || !double.IsFinite(before))
         {
             throw new InvalidAdapterException(
@@ -132,11 +129,11 @@ internal sealed class RescaleScales
     {
         using Adapter other = AdapterLayouts.Open(path);
         PlainLora.Require(other);
-        double norm = UpdateNorm.Together(Norms([.. other.Deltas.Where(IsChosen)]));
+        double norm = FrobeniusNorm.Of(Norms([.. other.Deltas.Where(IsChosen)]));
         return norm > 0 && double.IsFinite(norm) ? norm : throw new InvalidAdapterException(
             $"{Printable.Text(path)}: the norm of its update is {norm}; expected a finite number above 0 to match", path);
     }
 
     private double[] Norms(IReadOnlyList<AdapterDelta> deltas) => ModuleLoop.Run(
-        deltas, UpdateNorm.Of, Bytes, d => d.Target.Label, _options.Threads, _progress, _cancellation);
+        deltas, UpdateNorm.Of, StoredSize.Of, d => d.Target.Label, _options.Threads, _progress, _cancellation);
 }

@@ -3,7 +3,6 @@ using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Adapters;
-using LoraKit.Ops.Merge;
 
 namespace LoraKit.Ops.Rescale;
 
@@ -43,9 +42,7 @@ internal sealed record ScaleChange(AdapterDelta Delta, double Scale)
     private TensorValue Multiplied(TensorValue tensor, FactorType type)
     {
         if (Scale == 1) return tensor;
-        double[] values = FiniteValues.Require(tensor.ToDoubles(), tensor);
-        for (int i = 0; i < values.Length; i++) values[i] *= Scale;
-        return FactorStore.Store(tensor.Name, tensor.Shape, values, tensor.DType, type);
+        return FactorStore.Store(tensor.Name, tensor.Shape, ScaledValues.Of(tensor, Scale), tensor.DType, type);
     }
 
     /// <exception cref="InvalidOptionException">The new scale is not finite.</exception>

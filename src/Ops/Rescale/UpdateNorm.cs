@@ -2,13 +2,12 @@ using System.Numerics;
 using LoraKit.Formats.Adapters;
 using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Compute;
-using LoraKit.Ops.Merge;
 
 namespace LoraKit.Ops.Rescale;
 
 /// <summary>
-/// ‖s·B·A‖ (Frobenius) from the factors: ‖B·A‖² = Σ (BᵀB) ∘ (A·Aᵀ), two matrices of r × r, in F64. Nothing of size out × in exists. See
-/// spec/algebra.md, "rescale".
+/// ‖s·B·A‖ (Frobenius) from the factors: ‖B·A‖² = Σ (BᵀB) ∘ (A·Aᵀ), two matrices of r × r, in F64; where r is so high that B·A is
+/// smaller than that, row by row of B·A. Nothing of size out × in exists. See spec/algebra.md, "rescale".
 /// </summary>
 internal static class UpdateNorm
 {
@@ -16,23 +15,42 @@ internal static class UpdateNorm
     public static double Of(AdapterDelta delta) => delta switch
     {
         LowRankDelta lowRank => Math.Abs(lowRank.Scale) * OfProduct(DeltaProduct.Of(lowRank)),
-        DenseDelta dense => Math.Abs(dense.Scale) * Length(FiniteValues.Require(dense.Values.ToDoubles(), dense.Values)),
+        DenseDelta dense => Math.Abs(dense.Scale) * FrobeniusNorm.Of(ScaledValues.Of(dense.Values, 1)),
         _ => throw new ArgumentException($"{delta.Kind} has no factors", nameof(delta)),
     };
-
-    /// <summary>√Σn², without overflow where the sum of squares would.</summary>
-    public static double Together(IReadOnlyCollection<double> norms) => Length([.. norms]);
 
     private static double OfProduct(LowRankProduct product)
     {
         (double[] up, double[] down) = (product.LeftDouble!, product.RightDouble!);
         (double upSize, double downSize) = (Normalise(up), Normalise(down));
-        double[] left = GramOfColumns(up, product.Rank);
-        double[] right = GramOfRows(down, product.Rank, product.Columns);
+        // Of a rank that high, B·A has fewer elements than the factors have, and r × r is more than either.
+        bool isHigh = product.Rank * (product.Rows + product.Columns) > product.Rows * product.Columns;
+        double sum = isHigh ? SquareByRows(up, down, product.Rank, product.Columns) : SquareByGrams(up, down, product.Rank, product.Columns);
+        return Math.Sqrt(sum) * upSize * downSize;
+    }
+
+    private static double SquareByGrams(double[] up, double[] down, int rank, int columns)
+    {
+        double[] left = GramOfColumns(up, rank);
+        double[] right = GramOfRows(down, rank, columns);
         double sum = 0;
         for (int i = 0; i < left.Length; i++) sum += left[i] * right[i];
         // Where B·A all but cancels, the sum may round below zero.
-        return Math.Sqrt(Math.Max(sum, 0)) * upSize * downSize;
+        return Math.Max(sum, 0);
+    }
+
+    private static double SquareByRows(double[] up, double[] down, int rank, int columns)
+    {
+        double sum = 0;
+        double[] row = new double[columns];
+        for (int first = 0; first < up.Length; first += rank)
+        {
+            Array.Clear(row);
+            for (int k = 0; k < rank; k++) AddScaled(row, down.AsSpan(k * columns, columns), up[first + k]);
+            sum += DotProduct.Of(row, row);
+        }
+
+        return sum;
     }
 
     /// <summary>MᵀM of a matrix of rows of <paramref name="rank"/> values.</summary>
@@ -56,17 +74,11 @@ internal static class UpdateNorm
         {
             for (int j = 0; j <= i; j++)
             {
-                gram[(i * rank) + j] = gram[(j * rank) + i] = Dot(matrix.AsSpan(i * columns, columns), matrix.AsSpan(j * columns, columns));
+                gram[(i * rank) + j] = gram[(j * rank) + i] = DotProduct.Of(matrix.AsSpan(i * columns, columns), matrix.AsSpan(j * columns, columns));
             }
         }
 
         return gram;
-    }
-
-    private static double Length(double[] values)
-    {
-        double size = Normalise(values);
-        return Math.Sqrt(Dot(values, values)) * size;
     }
 
     /// <summary>Divides by the power of two at the largest magnitude, exactly, so that no square overflows or vanishes; returns it.</summary>
@@ -90,19 +102,5 @@ internal static class UpdateNorm
         }
 
         for (; i < values.Length; i++) sums[i] = Math.FusedMultiplyAdd(values[i], factor, sums[i]);
-    }
-
-    private static double Dot(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
-    {
-        Vector<double> sums = Vector<double>.Zero;
-        int i = 0;
-        for (; i <= x.Length - Vector<double>.Count; i += Vector<double>.Count)
-        {
-            sums = Vector.FusedMultiplyAdd(new Vector<double>(x[i..]), new Vector<double>(y[i..]), sums);
-        }
-
-        double sum = Vector.Sum(sums);
-        for (; i < x.Length; i++) sum = Math.FusedMultiplyAdd(x[i], y[i], sum);
-        return sum;
     }
 }

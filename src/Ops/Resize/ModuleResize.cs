@@ -14,26 +14,30 @@ internal sealed class ModuleResize(LowRankDelta delta, FactorType type, FactorBa
     public LowRankDelta Delta { get; } = delta;
 
     /// <summary>What the factors take as they are stored.</summary>
-    public long StoredBytes => Delta.Tensors.Sum(t => t.Shape.ElementCount * t.DType.Bytes());
+    public long StoredBytes => StoredSize.Of(Delta);
 
     /// <summary>What the factors take at a rank up to the present one.</summary>
-    public long Bytes(int rank) => rank == Delta.Rank ? StoredBytes : checked((DownShape(rank).ElementCount * DownType.Bytes()) + (UpShape(rank).ElementCount * UpType.Bytes()));
+    public long Bytes(int rank) => rank == Delta.Rank ? StoredBytes : checked(
+        (FactorShapes.Down(Delta, rank).ElementCount * DownType.Bytes()) + (FactorShapes.Up(Delta, rank).ElementCount * UpType.Bytes()));
 
-    private DType DownType => Computed(Delta.Tensors.Where(t => t != Delta.Up).MaxBy(t => t.DType.Bits())!);
+    /// <summary>The element type of a computed A.</summary>
+    public DType DownType => Computed(Delta.Tensors.Where(t => t != Delta.Up).MaxBy(t => t.DType.Bits())!);
 
     private DType UpType => Computed(Delta.Up);
 
-    /// <summary>The module in the shapes and element types of a rank; where it is to be computed, without values.</summary>
-    public LowRankDelta Shaped(int rank) => rank >= Delta.Rank ? Grown(rank) : With(
-        rank,
-        new ComputedTensor(Delta.Down.Name, DownType, DownShape(rank), (_, bytes) => bytes.Clear()),
-        new ComputedTensor(Delta.Up.Name, UpType, UpShape(rank), (_, bytes) => bytes.Clear()));
+    /// <summary>Whether the module's factors at a rank have to be computed; else they are as they are, or grown by zeros.</summary>
+    public bool IsComputed(int rank) => rank < Delta.Rank;
 
-    /// <summary>The module at a rank: as it is, grown by zeros, or computed.</summary>
-    public LowRankDelta At(int rank, ICompute compute)
+    /// <summary>The module in the shapes and element types of a rank; factors that are computed are had when their values are asked for.</summary>
+    public LowRankDelta At(int rank, Func<LowRankDelta> computed) => !IsComputed(rank) ? Grown(rank) : With(
+        rank,
+        new ComputedTensor(Delta.Down.Name, DownType, FactorShapes.Down(Delta, rank), (start, bytes) => computed().Down.ReadBytes(start, bytes)),
+        new ComputedTensor(Delta.Up.Name, UpType, FactorShapes.Up(Delta, rank), (start, bytes) => computed().Up.ReadBytes(start, bytes)));
+
+    /// <summary>The module at a lower rank.</summary>
+    public LowRankDelta Truncated(int rank, ICompute compute)
     {
-        if (rank >= Delta.Rank) return Grown(rank);
-        using ILowRankSvd svd = compute.Decompose(DeltaProduct.Of(Delta));
+        using ILowRankSvd svd = DeltaProduct.Decompose(Delta, compute);
         int kept = Math.Min(rank, svd.SingularValues.Count);
         SingularVectors vectors = svd.Take(kept);
         (int rows, int columns) = ((int)Delta.OutFeatures, (int)Delta.InFeatures);
@@ -55,18 +59,18 @@ internal sealed class ModuleResize(LowRankDelta delta, FactorType type, FactorBa
 
         return With(
             rank,
-            FactorStore.Store(Delta.Down.Name, DownShape(rank), down, DownType, FactorType.Keep),
-            FactorStore.Store(Delta.Up.Name, UpShape(rank), up, UpType, FactorType.Keep));
+            FactorStore.Store(Delta.Down.Name, FactorShapes.Down(Delta, rank), down, DownType, FactorType.Keep),
+            FactorStore.Store(Delta.Up.Name, FactorShapes.Up(Delta, rank), up, UpType, FactorType.Keep));
     }
 
     /// <summary>Zeros change nothing: the factors keep their element types, and a Tucker core its form.</summary>
     private LowRankDelta Grown(int rank)
     {
         if (rank == Delta.Rank) return Delta;
-        TensorValue up = ZeroPadding.Pad(Delta.Up, UpShape(rank));
+        TensorValue up = ZeroPadding.Pad(Delta.Up, FactorShapes.Up(Delta, rank));
         return Delta.Down is TuckerDown folded
-            ? Delta.With(TuckerDown.Of(Delta.Target, folded.Down, ZeroPadding.Pad(folded.Mid, Rows(folded.Mid, rank))), up, Delta.Scale, Delta.Alpha)
-            : With(rank, ZeroPadding.Pad(Delta.Down, DownShape(rank)), up);
+            ? Delta.With(TuckerDown.Of(Delta.Target, folded.Down, ZeroPadding.Pad(folded.Mid, FactorShapes.Rows(folded.Mid, rank))), up, Delta.Scale, Delta.Alpha)
+            : With(rank, ZeroPadding.Pad(Delta.Down, FactorShapes.Down(Delta, rank)), up);
     }
 
     private LowRankDelta With(int rank, TensorValue down, TensorValue up) => Delta.With(down, up, Delta.Scale, Delta.Scale * rule.Divisor(rank));
@@ -80,10 +84,4 @@ internal sealed class ModuleResize(LowRankDelta delta, FactorType type, FactorBa
         FactorType.Keep => source.DType,
         _ => Delta.Tensors.Any(t => t.DType == DType.F64) ? DType.F64 : DType.F32,
     };
-
-    private TensorShape DownShape(int rank) => Rows(Delta.Down, rank);
-
-    private TensorShape UpShape(int rank) => new([Delta.OutFeatures, rank, .. Delta.Up.Shape.Sizes.AsSpan()[2..]]);
-
-    private static TensorShape Rows(TensorValue tensor, int rows) => new([rows, .. tensor.Shape.Sizes.AsSpan()[1..]]);
 }

@@ -9,7 +9,8 @@ namespace LoraKit.Ops.Resize;
 
 /// <summary>
 /// resize: the nearest adapter of other ranks. Every module's B·A is decomposed through its factors; ranks are chosen from the spectra, then
-/// new factors are made. Two passes, so that no more singular vectors are held at once than threads work on. See spec/algebra.md, "resize".
+/// new factors are made, module by module, while the result is written: two passes, and the memory of a few modules. See spec/algebra.md,
+/// "resize".
 /// </summary>
 public sealed class ResizePlan : IDisposable
 {
@@ -26,7 +27,7 @@ public sealed class ResizePlan : IDisposable
         Modules = [.. modules.Select((m, i) => new ResizedModule(
             m.Delta.Target.Label, m.Delta.Rank, ranks[i], spectra[i].EnergyKept(ranks[i]), spectra[i].RelativeError(ranks[i])))];
         RelativeError = Math.Sqrt(ResizeRanks.LostShare(modules, spectra, ranks));
-        AdapterFiles files = AdapterLayouts.Named(adapter.Layout).Write(Result(adapter, i => modules[i].Shaped(ranks[i])));
+        AdapterFiles files = AdapterLayouts.Named(adapter.Layout).Write(Outline(adapter, modules, ranks));
         BytesAfter = files.Bytes;
         AdapterLocation source = AdapterLocation.Find(options.Adapter);
         BytesBefore = Length(source.TensorFile) + (source.ConfigFile is { } config ? Length(config) : 0);
@@ -77,11 +78,12 @@ public sealed class ResizePlan : IDisposable
             LowRankDelta[] deltas = PlainLora.Require(adapter);
             AlphaRule rule = AlphaRule.Of(deltas);
             ModuleResize[] modules = [.. deltas.Select(d => new ModuleResize(d, options.Output.ElementType, options.Balance, rule))];
-            Spectrum[] spectra = Loop(modules, m => Decompose(m, compute), options.Threads, progress, cancellation);
+            Spectrum[] spectra = ModuleLoop.Run(
+                modules, m => Decompose(m, compute), m => m.StoredBytes, m => m.Delta.Target.Label, options.Threads, progress, cancellation);
             return new ResizePlan(options, adapter, modules, spectra, ranks.Choose(modules, spectra, Measure));
 
             long Measure(IReadOnlyList<int> chosen) =>
-                AdapterLayouts.Named(adapter.Layout).Write(Result(adapter, i => modules[i].Shaped(chosen[i]))).Bytes;
+                AdapterLayouts.Named(adapter.Layout).Write(Outline(adapter, modules, chosen)).Bytes;
         }
         catch
         {
@@ -92,16 +94,18 @@ public sealed class ResizePlan : IDisposable
 
     /// <summary>Does it. On any exception, and on cancellation, nothing of the output is left.</summary>
     /// <param name="compute">Where the arithmetic runs.</param>
-    /// <param name="progress">Told after every module, from any worker.</param>
+    /// <param name="progress">Told after every module whose factors are computed, from any worker.</param>
     /// <param name="cancellation">Stops between modules.</param>
     /// <exception cref="LoraKitException">A file, the disk or a value stopped it.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public ResizeReport Run(ICompute compute, IProgress<OpProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = Stopwatch.GetTimestamp();
-        LowRankDelta[] resized = Loop(
-            [.. _modules.Zip(_ranks)], m => m.First.At(m.Second, compute), m => m.First, Options.Threads, progress, cancellation);
-        long bytes = AdapterLayouts.Save(Result(_adapter, i => resized[i]), Options.Output.Path, SaveOptions, cancellation);
+        using ModuleStream<int, LowRankDelta> computed = new(
+            [.. WrittenOrder()], i => _modules[i].Truncated(_ranks[i], compute), i => _modules[i].StoredBytes, i => _modules[i].Delta.Target.Label,
+            Options.Threads, progress, cancellation);
+        Adapter result = Result(_adapter, i => _modules[i].At(_ranks[i], () => computed.Of(i)));
+        long bytes = AdapterLayouts.Save(result, Options.Output.Path, SaveOptions, cancellation);
         return new ResizeReport
         {
             Output = Options.Output.Path,
@@ -129,20 +133,21 @@ public sealed class ResizePlan : IDisposable
         };
     }
 
+    /// <summary>The adapter in the shapes and element types of given ranks, without the values that are computed.</summary>
+    private static Adapter Outline(Adapter adapter, IReadOnlyList<ModuleResize> modules, IReadOnlyList<int> ranks) => Result(
+        adapter, i => modules[i].At(ranks[i], () => throw new InvalidOperationException(modules[i].Delta.Target.Label)));
+
+    /// <summary>The modules to be computed, as their factors come in the file: wide element types first, then by name.</summary>
+    private IEnumerable<int> WrittenOrder() => Enumerable.Range(0, _modules.Count)
+        .Where(i => _modules[i].IsComputed(_ranks[i]))
+        .OrderByDescending(i => _modules[i].DownType)
+        .ThenBy(i => _modules[i].Delta.Target.Path, StringComparer.Ordinal);
+
     private static Spectrum Decompose(ModuleResize module, ICompute compute)
     {
-        using ILowRankSvd svd = compute.Decompose(DeltaProduct.Of(module.Delta));
+        using ILowRankSvd svd = DeltaProduct.Decompose(module.Delta, compute);
         return new Spectrum(svd.SingularValues);
     }
-
-    private static TResult[] Loop<TResult>(
-        IReadOnlyList<ModuleResize> modules, Func<ModuleResize, TResult> work, int threads, IProgress<OpProgress>? progress, CancellationToken cancellation) =>
-        Loop(modules, work, m => m, threads, progress, cancellation);
-
-    private static TResult[] Loop<TItem, TResult>(
-        IReadOnlyList<TItem> items, Func<TItem, TResult> work, Func<TItem, ModuleResize> module, int threads, IProgress<OpProgress>? progress,
-        CancellationToken cancellation) => ModuleLoop.Run(
-            items, work, i => module(i).StoredBytes, i => module(i).Delta.Target.Label, threads, progress, cancellation);
 
     private static long Length(string file) => new FileInfo(file).Length;
 }

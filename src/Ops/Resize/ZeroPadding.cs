@@ -18,6 +18,13 @@ internal static class ZeroPadding
         {
             destination.Clear();
             if (destination.IsEmpty) return;
+            if (newRowBytes == rowBytes)
+            {
+                // More rows alone: what there is lies as it did.
+                source.ReadBytes(start, destination[..(int)Math.Clamp((rows * rowBytes) - start, 0, destination.Length)]);
+                return;
+            }
+
             long firstRow = Math.Min(start / newRowBytes, rows);
             long endRow = Math.Min(((start + destination.Length - 1) / newRowBytes) + 1, rows);
             if (firstRow == endRow) return;

@@ -10,14 +10,16 @@ internal sealed record DenseSum(ParameterName Target, IReadOnlyList<(double Weig
     public DenseDelta Compute(FactorType type)
     {
         DenseDelta first = Parts[0].Delta;
-        double[] sum = new double[first.Values.Shape.ElementCount];
-        foreach ((double weight, DenseDelta delta) in Parts)
+        double[] sum = Scaled(Parts[0]);
+        foreach ((double Weight, DenseDelta Delta) part in Parts.Skip(1))
         {
-            double[] values = TaskReader.Scaled(delta.Values, weight * delta.Scale);
+            double[] values = Scaled(part);
             for (int i = 0; i < sum.Length; i++) sum[i] += values[i];
         }
 
         return new DenseDelta(
             Target, FactorStore.Store(Target.Path, first.Values.Shape, sum, TaskReader.Type(Parts.Select(part => part.Delta.Values)), type), 1);
     }
+
+    private static double[] Scaled((double Weight, DenseDelta Delta) part) => ScaledValues.Of(part.Delta.Values, part.Weight * part.Delta.Scale);
 }

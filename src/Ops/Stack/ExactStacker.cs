@@ -34,6 +34,15 @@ internal sealed class ExactStacker : IModuleStacker
 
     public int RankAtMost(StackedModule module) => _rank.AtMost(module);
 
+    public string LessMemory => _isDense ? "--space core works on small matrices instead" : "reduce the adapters' ranks first";
+
+    public void Check(StackedModule module)
+    {
+        if (!_isDense || (long)module.Rows * module.Columns <= Array.MaxLength) return;
+        throw new UnsupportedException(
+            $"module '{Printable.Text(module.Target.Path)}': {module.Rows} × {module.Columns} elements are more than fit in memory; {LessMemory}", tensor: module.Target.Path);
+    }
+
     public long WorkingBytes(StackedModule module)
     {
         (long rows, long columns, long rank) = (module.Rows, module.Columns, module.SumOfRanks);
@@ -52,26 +61,31 @@ internal sealed class ExactStacker : IModuleStacker
             return new StackedUpdate(Delta(module, whole.Left, whole.Right), 0, 0);
         }
 
-        TruncatedUpdate cut = _method switch
+        TruncatedUpdate cut = Combine(tasks, module, compute, threads, cancellation);
+        return new StackedUpdate(Delta(module, cut.Up, cut.Down), cut.Norm, cut.Lost);
+    }
+
+    private TruncatedUpdate Combine(IReadOnlyList<TaskUpdate> tasks, StackedModule module, ICompute compute, int threads, CancellationToken cancellation)
+    {
+        try
         {
-            ElementMethod elements when _isDense => MergeDense(elements, tasks, module, compute, threads, cancellation),
-            ElementMethod elements => Cut(CoreSpace.Merge(tasks, elements, _settings, task => Random(module, task), compute), module, compute),
-            FactorMethod factors => Cut(factors.Combine(tasks, _settings, compute), module, compute),
-            _ => throw new InvalidOperationException(_method.Name),
-        };
-        return new StackedUpdate(Delta(module, cut.Up, cut.Down), cut.Energy, cut.LostEnergy);
+            return _method switch
+            {
+                ElementMethod elements when _isDense => MergeDense(elements, tasks, module, compute, threads, cancellation),
+                ElementMethod elements => Cut(CoreSpace.Merge(tasks, elements, _settings, task => Random(module, task), compute), module, compute),
+                FactorMethod factors => Cut(factors.Combine(tasks, _settings, compute), module, compute),
+                _ => throw new InvalidOperationException(_method.Name),
+            };
+        }
+        catch (NonFiniteException beyond)
+        {
+            throw DeltaProduct.Named(beyond, module.Target, file: null);
+        }
     }
 
     private TruncatedUpdate MergeDense(
         ElementMethod method, IReadOnlyList<TaskUpdate> tasks, StackedModule module, ICompute compute, int threads, CancellationToken cancellation)
     {
-        if ((long)module.Rows * module.Columns > Array.MaxLength)
-        {
-            throw new UnsupportedException(
-                $"module '{Printable.Text(module.Target.Path)}': {module.Rows} × {module.Columns} elements are more than fit in memory; "
-                + "use the core space", tensor: module.Target.Path);
-        }
-
         TaskMatrix[] matrices = [.. tasks.Select(task => new TaskMatrix(DenseUpdate.Form(task, compute), Random(module, task)))];
         Matrix merged = method.Merge(matrices, _settings);
         return DenseUpdate.Cut(Scaled(merged), module, _rank, compute, threads, cancellation);
@@ -90,8 +104,8 @@ internal sealed class ExactStacker : IModuleStacker
         DType source = TaskReader.Type(module.Parts.SelectMany(part => part.Delta.Tensors));
         int rank = up.Columns;
         return first.With(
-            FactorStore.Store($"{module.Target.Path}: A", CombinedShape.Down(first, rank), down.Values, source, _type),
-            FactorStore.Store($"{module.Target.Path}: B", CombinedShape.Up(first, rank), up.Values, source, _type),
+            FactorStore.Store($"{module.Target.Path}: A", FactorShapes.Down(first, rank), down.Values, source, _type),
+            FactorStore.Store($"{module.Target.Path}: B", FactorShapes.Up(first, rank), up.Values, source, _type),
             scale: 1, alpha: rank);
     }
 }

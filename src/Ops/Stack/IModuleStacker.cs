@@ -9,7 +9,14 @@ internal interface IModuleStacker
     /// <summary>The largest rank that the result can have, known from shapes.</summary>
     int RankAtMost(StackedModule module);
 
-    /// <summary>What it holds in memory while it works, in bytes.</summary>
+    /// <summary>Refuses a module whose shape alone makes it impossible.</summary>
+    /// <exception cref="Formats.LoraKitException">It is larger than arrays are, or has no such rank.</exception>
+    void Check(StackedModule module);
+
+    /// <summary>What would take less memory, for messages.</summary>
+    string LessMemory { get; }
+
+    /// <summary>About what it holds in memory while it works, in bytes, for a module that <see cref="Check"/> has let pass.</summary>
     long WorkingBytes(StackedModule module);
 
     /// <summary>The combined update.</summary>
@@ -23,10 +30,10 @@ internal interface IModuleStacker
 
 /// <summary>What came of one module.</summary>
 /// <param name="Delta">In the canonical form.</param>
-/// <param name="Energy">‖ΔW‖²_F of the combined update before it was cut to its rank; null where no such thing was formed.</param>
-/// <param name="LostEnergy">What the cut took of it: Σ σ² of the tail.</param>
-internal sealed record StackedUpdate(LowRankDelta Delta, double? Energy, double LostEnergy)
+/// <param name="Norm">‖ΔW‖_F of the combined update before it was cut to its rank; null where no such thing was formed.</param>
+/// <param name="Lost">That of what the cut took of it: √Σσ² of the tail.</param>
+internal sealed record StackedUpdate(LowRankDelta Delta, double? Norm, double Lost)
 {
     /// <summary>‖ΔW − result‖_F / ‖ΔW‖_F; 0 for a module of zeros.</summary>
-    public double? RelativeError => Energy is not { } energy ? null : energy > 0 ? Math.Sqrt(LostEnergy / energy) : 0;
+    public double? RelativeError => Norm is not { } norm ? null : norm > 0 ? Lost / norm : 0;
 }

@@ -35,8 +35,18 @@ internal sealed record Matrix(int Rows, int Columns, double[] Values)
     }
 
     /// <summary>[first; second; …].</summary>
-    public static Matrix Above(IReadOnlyList<Matrix> parts) =>
-        new(parts.Sum(part => part.Rows), parts[0].Columns, [.. parts.SelectMany(part => part.Values)]);
+    public static Matrix Above(IReadOnlyList<Matrix> parts)
+    {
+        Matrix all = new(parts.Sum(part => part.Rows), parts[0].Columns);
+        Span<double> rest = all.Values;
+        foreach (Matrix part in parts)
+        {
+            part.Values.CopyTo(rest);
+            rest = rest[part.Values.Length..];
+        }
+
+        return all;
+    }
 
     public Span<double> Row(int row) => Values.AsSpan(row * Columns, Columns);
 

@@ -2,6 +2,7 @@ using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Adapters;
 
 namespace LoraKit.Ops.Stack;
 
@@ -18,7 +19,7 @@ internal sealed class StackAlignment
     private readonly List<string> _clashes = [];
 
     /// <exception cref="TargetMismatchException">Updates of one module that do not fit each other; all of them are listed.</exception>
-    /// <exception cref="UnsupportedException">An update that is neither low-rank nor dense.</exception>
+    /// <exception cref="UnsupportedException">An update that is neither low-rank nor dense, or factors that are together more than an array holds.</exception>
     public StackAlignment(IReadOnlyList<Adapter> adapters, IReadOnlyList<AdapterInput> inputs)
     {
         (_adapters, _inputs) = (adapters, inputs);
@@ -39,17 +40,11 @@ internal sealed class StackAlignment
 
     private void Add(int adapter)
     {
+        PlainLora.Of(_adapters[adapter]);
         HashSet<ParameterName> seen = [];
         foreach (AdapterDelta delta in _adapters[adapter].Deltas)
         {
             string where = $"{Printable.Text(_adapters[adapter].Path)}: module '{Printable.Text(delta.Target.Module.Path)}'";
-            if (delta is not (LowRankDelta or DenseDelta))
-            {
-                throw new UnsupportedException(
-                    $"{where} is of kind {delta.Kind}, whose updates cannot be added up; turn it into plain LoRA first (convert --to peft), or merge it into "
-                    + "its base and extract", _adapters[adapter].Path, delta.Target.Path);
-            }
-
             if (!seen.Add(delta.Target))
             {
                 throw new UnsupportedException($"{where} has several updates of '{Printable.Text(delta.Target.Parameter)}'; expected one", _adapters[adapter].Path, delta.Target.Path);
@@ -67,8 +62,14 @@ internal sealed class StackAlignment
 
     private bool IsLowRank(ParameterName target) => _byTarget[target][0].Delta is LowRankDelta;
 
-    private StackedModule Module(ParameterName target) =>
-        new(target, [.. Fitting<LowRankDelta>(target, Fits).Select(part => new StackedPart(part.Adapter, _inputs[part.Adapter].Weight, part.Delta))]);
+    private StackedModule Module(ParameterName target)
+    {
+        StackedModule module = new(
+            target, [.. Fitting<LowRankDelta>(target, Fits).Select(part => new StackedPart(part.Adapter, _inputs[part.Adapter].Weight, part.Delta))]);
+        return module.SumOfRanks * Math.Max((long)module.Rows, module.Columns) <= Array.MaxLength ? module : throw new UnsupportedException(
+            $"module '{Printable.Text(target.Path)}': ranks of {module.SumOfRanks} in all on {module.Rows} × {module.Columns} are more than "
+            + "fit in memory; reduce the adapters' ranks first", tensor: target.Path);
+    }
 
     private DenseSum Sum(ParameterName target) =>
         new(target, [.. Fitting<DenseDelta>(target, (a, b) => a.Values.Shape == b.Values.Shape).Select(part => (_inputs[part.Adapter].Weight, part.Delta))]);
@@ -92,7 +93,7 @@ internal sealed class StackAlignment
     }
 
     private static bool Fits(LowRankDelta one, LowRankDelta two) =>
-        CombinedShape.Down(one, 1) == CombinedShape.Down(two, 1) && CombinedShape.Up(one, 1) == CombinedShape.Up(two, 1)
+        FactorShapes.Down(one, 1) == FactorShapes.Down(two, 1) && FactorShapes.Up(one, 1) == FactorShapes.Up(two, 1)
         && one.IsEmbedding == two.IsEmbedding && one.Orientation == two.Orientation
         && (one.Orientation != WeightOrientation.FromShape || one.OutFeatures != one.InFeatures || one.SquareIsInOut == two.SquareIsInOut);
 

@@ -77,7 +77,10 @@ public sealed record StackOptions
     /// <summary>Whose arithmetic.</summary>
     public StackSemantics Semantics { get; init; }
 
-    /// <summary>The cap for dense matrices of modules in work at once, in bytes. One module is always in work.</summary>
+    /// <summary>
+    /// The cap for matrices of modules in work at once, in bytes. One module is always in work, with a warning where it alone takes more; what
+    /// the machine has no memory for is refused.
+    /// </summary>
     public long MemoryBytes { get; init; } = 256_000_000;
 
     /// <summary>How many threads compute; 0 takes one per processor.</summary>

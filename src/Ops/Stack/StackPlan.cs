@@ -20,6 +20,7 @@ public sealed class StackPlan : IDisposable
     private readonly StackAlignment _alignment;
     private readonly IModuleStacker _stacker;
     private readonly IReadOnlyList<Replacement> _replacements;
+    private readonly StackMemory _memory;
 
     private StackPlan(StackOptions options, IReadOnlyList<Adapter> adapters, IModuleStacker stacker)
     {
@@ -27,15 +28,17 @@ public sealed class StackPlan : IDisposable
         _adapters = adapters;
         _stacker = stacker;
         _alignment = new StackAlignment(adapters, options.Adapters);
-        Warnings = StackNotes.Of(adapters);
+        _memory = new StackMemory(_alignment.Modules, stacker, options.MemoryBytes);
+        _memory.RequireWithin(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+        Warnings = [.. StackNotes.Of(adapters), .. _memory.Warning is { } warning ? [warning] : Array.Empty<string>()];
         _replacements = StackedReplacements.Of(adapters, options.Adapters);
         Inputs = [.. adapters.Zip(options.Adapters, (a, input) => new StackInput(input.Path, input.Weight, a.Layout, a.Deltas.Count, a.Issues))];
         Modules =
         [
             .. _alignment.Modules.Select(m => new PlannedStackModule(
-                Name(m), m.Rows, m.Columns, m.Ranks(adapters.Count), stacker.RankAtMost(m))),
+                m.Target.Label, m.Rows, m.Columns, m.Ranks(adapters.Count), stacker.RankAtMost(m))),
         ];
-        Threads = ThreadsWithin(options);
+        Threads = _memory.Threads(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
     }
 
     /// <summary>What was asked.</summary>
@@ -51,7 +54,7 @@ public sealed class StackPlan : IDisposable
     public IReadOnlyList<string> Warnings { get; }
 
     /// <summary>The memory that the largest module takes while it is worked on, in bytes.</summary>
-    public long LargestModuleBytes => _alignment.Modules.Select(_stacker.WorkingBytes).DefaultIfEmpty().Max();
+    public long LargestModuleBytes => _memory.Largest;
 
     /// <summary>How many modules are worked on at once.</summary>
     public int Threads { get; }
@@ -110,7 +113,7 @@ public sealed class StackPlan : IDisposable
             Output = Options.Output.Path,
             Modules =
             [
-                .. _alignment.Modules.Zip(updates, (m, u) => new StackedModuleReport(Name(m), m.Ranks(_adapters.Count), u.Delta.Rank, u.RelativeError)),
+                .. _alignment.Modules.Zip(updates, (m, u) => new StackedModuleReport(m.Target.Label, m.Ranks(_adapters.Count), u.Delta.Rank, u.RelativeError)),
             ],
             RelativeError = Overall(updates),
             BytesWritten = bytes,
@@ -132,8 +135,8 @@ public sealed class StackPlan : IDisposable
         return Result(
         [
             .. _alignment.Modules.Select(m => m.First.With(
-                Empty($"{m.Target.Path}: A", CombinedShape.Down(m.First, _stacker.RankAtMost(m))),
-                Empty($"{m.Target.Path}: B", CombinedShape.Up(m.First, _stacker.RankAtMost(m))),
+                Empty($"{m.Target.Path}: A", FactorShapes.Down(m.First, _stacker.RankAtMost(m))),
+                Empty($"{m.Target.Path}: B", FactorShapes.Up(m.First, _stacker.RankAtMost(m))),
                 1, _stacker.RankAtMost(m))),
             .. _alignment.Sums.Select(s => s.Parts[0].Delta),
         ]);
@@ -147,23 +150,12 @@ public sealed class StackPlan : IDisposable
         Metadata = _adapters[0].Metadata,
     };
 
-    // Every module fits by itself, or it is the only one; together they fit for as many threads as the largest allow.
-    private int ThreadsWithin(StackOptions options)
-    {
-        int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
-        long left = options.MemoryBytes;
-        int fitting = _alignment.Modules.Select(_stacker.WorkingBytes).OrderDescending().Take(threads).TakeWhile(bytes => (left -= bytes) >= 0).Count();
-        return Math.Max(1, fitting);
-    }
-
     private static double? Overall(IReadOnlyList<StackedUpdate> updates)
     {
-        if (updates.Any(u => u.Energy is null)) return null;
-        double energy = updates.Sum(u => u.Energy!.Value);
-        return energy > 0 ? Math.Sqrt(updates.Sum(u => u.LostEnergy) / energy) : 0;
+        if (updates.Any(u => u.Norm is null)) return null;
+        double norm = FrobeniusNorm.Of([.. updates.Select(u => u.Norm!.Value)]);
+        return norm > 0 ? FrobeniusNorm.Of([.. updates.Select(u => u.Lost)]) / norm : 0;
     }
-
-    private static string Name(StackedModule module) => module.Target.Parameter == "weight" ? module.Target.Module.Path : module.Target.Path;
 
     private static void Check(StackOptions options)
     {

@@ -1,8 +1,7 @@
 using LoraKit.Formats;
-using LoraKit.Formats.Adapters;
-using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
-using LoraKit.Ops.Merge;
+using LoraKit.Ops.Adapters;
+using LoraKit.Ops.Compute;
 
 namespace LoraKit.Ops.Stack;
 
@@ -10,18 +9,7 @@ namespace LoraKit.Ops.Stack;
 internal static class TaskReader
 {
     /// <exception cref="NonFiniteException">A factor holds NaN or infinity, or its scale takes it beyond F64.</exception>
-    /// <exception cref="UnsupportedException">The factors together are more than an array holds.</exception>
-    public static IReadOnlyList<TaskUpdate> Read(StackedModule module)
-    {
-        if (module.SumOfRanks * Math.Max((long)module.Rows, module.Columns) > Array.MaxLength)
-        {
-            throw new UnsupportedException(
-                $"module '{Printable.Text(module.Target.Path)}': ranks of {module.SumOfRanks} in all on {module.Rows} × {module.Columns} are more than "
-                + "fit in memory; reduce the adapters' ranks first", tensor: module.Target.Path);
-        }
-
-        return [.. module.Parts.Select(part => new TaskUpdate(part.Adapter, Up(part), Down(part.Delta)))];
-    }
+    public static IReadOnlyList<TaskUpdate> Read(StackedModule module) => [.. module.Parts.Select(Read)];
 
     /// <summary>The element type of what was read: theirs where all agree, else the wider of F32 and F64.</summary>
     public static DType Type(IEnumerable<TensorValue> tensors)
@@ -30,22 +18,10 @@ internal static class TaskReader
         return types.Length == 1 ? types[0] : types.Contains(DType.F64) ? DType.F64 : DType.F32;
     }
 
-    /// <summary>All values times a scale.</summary>
-    public static double[] Scaled(TensorValue tensor, double scale)
+    private static TaskUpdate Read(StackedPart part)
     {
-        double[] values = FiniteValues.Require(tensor.ToDoubles(), tensor);
-        for (int i = 0; i < values.Length; i++)
-        {
-            values[i] *= scale;
-            if (!double.IsFinite(values[i])) throw FiniteValues.Overflow(tensor, scale, "F64");
-        }
-
-        return values;
+        LowRankProduct product = DeltaProduct.Of(part.Delta, part.Weight * part.Delta.Scale);
+        (int rows, int columns, int rank) = ((int)product.Rows, product.Columns, product.Rank);
+        return new(part.Adapter, new Matrix(rows, rank, product.LeftDouble!), new Matrix(rank, columns, product.RightDouble!));
     }
-
-    private static Matrix Up(StackedPart part) => new(
-        (int)part.Delta.OutFeatures, (int)part.Delta.Rank, Scaled(part.Delta.Up, part.Weight * part.Delta.Scale));
-
-    private static Matrix Down(LowRankDelta delta) =>
-        new((int)delta.Rank, (int)delta.InFeatures, FiniteValues.Require(delta.Down.ToDoubles(), delta.Down));
 }

@@ -68,6 +68,24 @@ public sealed class ExtractRefusalTests
     }
 
     [Fact]
+    public void A_row_that_is_longer_than_arrays_are()
+    {
+        ComputedTensor wide = new(Q, DType.BF16, new(1, 3_000_000_000), (_, _) => throw new InvalidOperationException("nothing is read"));
+        Assert.Equal(Q, Assert.Throws<UnsupportedException>(() => new DifferenceRows(wide, wide)).Tensor);
+    }
+
+    [Theory]
+    [InlineData("(")]
+    [InlineData("(?<=x)y")]
+    public void A_name_filter_that_is_none(string expression)
+    {
+        using TempFolder folder = new();
+        TunedModel model = new TunedModel(folder).Matrix(Q, DType.F32, [8, 9], 1).Save();
+        InvalidOptionException refused = Assert.Throws<InvalidOptionException>(() => TunedModel.Run(model.Options with { Rank = 1, Exclude = expression }));
+        Assert.Contains(expression, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_norm_that_is_not_finite()
     {
         using TempFolder folder = new();

@@ -113,6 +113,14 @@ public sealed class RescaleTests
         { DType.F32, FactorType.BF16, DType.BF16 },
     };
 
+    [Fact]
+    public void AnElementTypeIsForFoldAlone()
+    {
+        using TempFolder temp = new();
+        RescaleOptions options = Options(MixedAdapter.Write(temp["in"], DType.F32), temp["out"], new RescaleAmount.By(2));
+        Assert.Contains("fold", Assert.Throws<InvalidOptionException>(() => Run(options with { Output = options.Output with { ElementType = FactorType.F16 } })).Message);
+    }
+
     /// <summary>The scale goes into B and the trained biases, A keeps its bytes, alpha is the rank.</summary>
     [Theory]
     [MemberData(nameof(Folds))]

@@ -129,6 +129,26 @@ public sealed class RankPolicyTests
         Assert.False(Path.Exists(temp["out"]));
     }
 
+    /// <summary>Finite factors whose product is not: the message says of which module.</summary>
+    [Fact]
+    public void AProductBeyondTheRangeNamesItsModule()
+    {
+        using TempFolder temp = new();
+        using SimdCompute compute = new();
+        PeftFolder adapter = new(temp["in"], 1, 1);
+        adapter.Add("base_model.model.bad.lora_A.weight", DType.F64, [1, 2], [1e200, 0]);
+        adapter.Add("base_model.model.bad.lora_B.weight", DType.F64, [3, 1], [1e200, 0, 0]);
+        adapter.Save();
+        NonFiniteException error = Assert.Throws<NonFiniteException>(() =>
+            ResizePlan.Create(Resizing.Options(temp["in"], temp["out"], new RankPolicy.Fixed(1)), compute));
+        Assert.Contains("module 'bad'", error.Message, StringComparison.Ordinal);
+        Assert.Equal(("bad.weight", Path.Combine(temp["in"], "adapter_model.safetensors")), (error.Tensor, error.File));
+        NonFiniteException stacked = Assert.Throws<NonFiniteException>(() =>
+            Stack.Stacking.Run(Stack.Stacking.Options(temp["out"], "linear", new AdapterInput(temp["in"])), compute));
+        Assert.Contains("module 'bad'", stacked.Message, StringComparison.Ordinal);
+        Assert.False(Path.Exists(temp["out"]));
+    }
+
     /// <summary>Too large for the type that was asked for: nothing is written.</summary>
     [Fact]
     public void WhatATypeCannotHoldIsRefused()

@@ -5,6 +5,7 @@ using LoraKit.Ops.Compute;
 using LoraKit.Ops.Resize;
 using LoraKit.Ops.Tests.Adapters;
 using LoraKit.Ops.Tests.Compute;
+using LoraKit.Ops.Tests.Merge;
 using LoraKit.Tests;
 
 namespace LoraKit.Ops.Tests.Resize;
@@ -159,6 +160,30 @@ public sealed class ResizeAlgebraTests
         Assert.Equal(6, DeltaOracle.Facts(temp["out"], d => d.Rank)[MixedAdapter.Small]);
         double[] before = DeltaOracle.Updates(adapter)[MixedAdapter.Small];
         Assert.Equal(0, DeltaOracle.Distance(before, DeltaOracle.Updates(temp["out"])[MixedAdapter.Small]), Tolerance * DeltaOracle.Norm(before));
+    }
+
+    /// <summary>A and B of unlike types lie far apart in the file, so that results are asked for twice.</summary>
+    [Fact]
+    public void FactorsOfUnlikeTypesKeepThem()
+    {
+        using TempFolder temp = new();
+        PeftFolder adapter = new(temp["in"], 6, 15);
+        foreach (string module in (string[])["a", "b", "c", "d", "e", "f", "g"])
+        {
+            Random random = new(module[0]);
+            adapter.Add($"base_model.model.{module}.lora_A.weight", DType.F32, [6, 53], PeftFolder.Values(random, 6 * 53, DType.F32));
+            adapter.Add($"base_model.model.{module}.lora_B.weight", DType.F64, [37, 6], PeftFolder.Values(random, 37 * 6, DType.F64));
+        }
+
+        ResizeOptions options = Resizing.Options(adapter.Save(), temp["out"], new RankPolicy.Fixed(4)) with { Threads = 2 };
+        Resizing.Run(options with { Output = options.Output with { ElementType = FactorType.Keep } });
+        Assert.All(DeltaOracle.Facts(temp["out"], d => (d.Down.DType, d.Up.DType)).Values, types => Assert.Equal((DType.F32, DType.F64), types));
+        var before = DeltaOracle.Updates(temp["in"]);
+        Assert.All(DeltaOracle.Updates(temp["out"]), after =>
+        {
+            double[] sigma = DeltaOracle.SingularValues(before[after.Key], 37);
+            Assert.Equal(DeltaOracle.Norm(sigma.Skip(4)), DeltaOracle.Distance(before[after.Key], after.Value), Tolerance * DeltaOracle.Norm(sigma));
+        });
     }
 
     [Theory]

@@ -4,6 +4,7 @@ using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Stack;
+using LoraKit.Ops.Tests.Adapters;
 using LoraKit.Ops.Tests.Merge;
 
 namespace LoraKit.Ops.Tests.Stack;
@@ -39,20 +40,9 @@ internal static class Stacking
 
     public static double[,] Update(LowRankDelta delta)
     {
-        double[] up = delta.Up.ToDoubles(), down = delta.Down.ToDoubles();
         (int rows, int columns, int rank) = ((int)delta.OutFeatures, (int)delta.InFeatures, (int)delta.Rank);
-        double[,] update = new double[rows, columns];
-        for (int i = 0; i < rows; i++)
-        {
-            for (int j = 0; j < columns; j++)
-            {
-                double sum = 0;
-                for (int k = 0; k < rank; k++) sum += up[(i * rank) + k] * down[(k * columns) + j];
-                update[i, j] = delta.Scale * sum;
-            }
-        }
-
-        return update;
+        double[] update = DeltaOracle.Product(delta.Up.ToDoubles(), delta.Down.ToDoubles(), rows, columns, rank, rank, delta.Scale);
+        return Map(new double[rows, columns], (_, i, j) => update[(i * columns) + j]);
     }
 
     /// <summary>Every module's weighted updates, one per adapter that has it.</summary>

@@ -3,6 +3,7 @@ namespace LoraKit.Ops.Compute.Randomized;
 /// <summary>
 /// Gram–Schmidt by panels, every projection done twice: columns become orthonormal to machine precision, and orthogonal to those of
 /// other matrices. A column that lies in the span of those before it becomes zero.
+/// (The Householder QR of the factored SVD makes directions up for such columns, and knows nothing of other matrices: a basis that grows needs both.)
 /// </summary>
 internal sealed unsafe class Orthonormal(PanelProduct product)
 {

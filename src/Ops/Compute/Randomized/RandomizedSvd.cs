@@ -93,7 +93,7 @@ public static class RandomizedSvd
     {
         (int rows, int columns) = ((int)source.Rows, source.Columns);
         double[] values = passes.ReadAll();
-        double energy = RowPasses.SumOfSquares(values);
+        double energy = DotProduct.Of(values, values);
         if (!double.IsFinite(energy)) throw NonFinite();
         if (energy == 0) return new([], [], [], 0, 0);
         LowRankProduct product = rows < columns

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using LoraKit.Ops.Adapters;
 
 namespace LoraKit.Ops.Compute.Randomized;
@@ -181,25 +180,13 @@ internal sealed unsafe class RowPasses(IRowSource source, PanelProduct product, 
     private double Energy(double* tile, int count)
     {
         double energy = 0;
-        for (int i = 0; i < count; i++) energy += SumOfSquares(new ReadOnlySpan<double>(tile + ((nint)i * Stride(_columns)), _columns));
-        return energy;
-    }
-
-    /// <summary>In eight interleaved sums, without fused operations: the same bits everywhere.</summary>
-    public static double SumOfSquares(ReadOnlySpan<double> values)
-    {
-        Vector512<double> sums = Vector512<double>.Zero;
-        int i = 0;
-        for (; i <= values.Length - Vector512<double>.Count; i += Vector512<double>.Count)
+        for (int i = 0; i < count; i++)
         {
-            Vector512<double> next = Vector512.Create(values.Slice(i, Vector512<double>.Count));
-            sums += next * next;
+            ReadOnlySpan<double> row = new(tile + ((nint)i * Stride(_columns)), _columns);
+            energy += DotProduct.Of(row, row);
         }
 
-        double sum = 0;
-        for (int j = 0; j < Vector512<double>.Count; j++) sum += sums[j];
-        for (; i < values.Length; i++) sum += values[i] * values[i];
-        return sum;
+        return energy;
     }
 
     private static void Add(Span<double> sum, ReadOnlySpan<double> addend)

@@ -20,7 +20,7 @@ internal sealed unsafe class Sketch
         _basis.Add(basis);
         _projections.Add(projection);
         Size += basis.Columns;
-        Captured += RowPasses.SumOfSquares(projection.Values);
+        Captured += DotProduct.Of(projection.Values, projection.Values);
     }
 
     /// <summary>X·V, row-major.</summary>

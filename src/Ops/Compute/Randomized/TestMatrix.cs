@@ -23,17 +23,10 @@ internal static class TestMatrix
 
     private static double Element(ulong column, ulong row)
     {
-        ulong coins = Mix(column + (row * 0x9E3779B97F4A7C15));
+        ulong coins = Mix(column + (row * SplitMix64.Step));
         double remainder = Mix(coins) >> 11;
         return (BitOperations.PopCount(coins) - 32.5 + (remainder * (1.0 / (1L << 53)))) * 0.25;
     }
 
-    /// <summary>The finalizer of SplitMix64.</summary>
-    private static ulong Mix(ulong value)
-    {
-        value += 0x9E3779B97F4A7C15;
-        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
-        value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
-        return value ^ (value >> 31);
-    }
+    private static ulong Mix(ulong value) => SplitMix64.Mix(value + SplitMix64.Step);
 }

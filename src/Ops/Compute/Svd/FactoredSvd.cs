@@ -15,9 +15,11 @@ internal sealed class FactoredSvd : ILowRankSvd
     private readonly (double[] Left, double[] Right) _core;
 
     /// <exception cref="NonFiniteException">A factor holds NaN or infinity, or the product is beyond the range of F64.</exception>
+    /// <exception cref="UnsupportedException">It is larger than arrays are.</exception>
     public FactoredSvd(LowRankProduct product, VectorLoops loops)
     {
-        (int rows, int columns, int rank) = (checked((int)product.Rows), product.Columns, product.Rank);
+        RequireSize(product);
+        (int rows, int columns, int rank) = ((int)product.Rows, product.Columns, product.Rank);
         TallMatrix left = product.IsDouble
             ? TallMatrix.Of<double>(product.LeftDouble, rows, rank, rank, 1)
             : TallMatrix.Of<float>(product.LeftSingle, rows, rank, rank, 1);
@@ -56,6 +58,17 @@ internal sealed class FactoredSvd : ILowRankSvd
     {
         _left.Dispose();
         _right.Dispose();
+    }
+
+    /// <summary>Both factors and the core with its two bases are arrays, filled up to whole panels.</summary>
+    private static void RequireSize(LowRankProduct product)
+    {
+        const int Slack = VectorLoops.Width;
+        Int128 stride = (Int128)product.Rank + Slack, longer = Math.Max(product.Rows, product.Columns), shorter = Math.Min(product.Rows, product.Columns);
+        (Int128 tall, Int128 small) = (Int128.Min(stride, longer) + Slack, Int128.Min(stride, shorter) + Slack);
+        if (Int128.Max((longer + Slack) * stride, small * (tall + small)) <= Array.MaxLength) return;
+        throw new UnsupportedException(
+            $"the decomposition of a product of rank {product.Rank} with {product.Rows} rows and {product.Columns} columns does not fit in memory; reduce the rank first");
     }
 
     /// <summary>What is not finite in a column of a matrix is not finite in R either.</summary>

@@ -1,3 +1,5 @@
+using LoraKit.Ops.Compute;
+
 namespace LoraKit.Ops.Stack.Elements;
 
 /// <summary>
@@ -9,16 +11,17 @@ internal sealed class SelectCalculateErase() : ElementMethod("sce", StackSetting
     public override Matrix Merge(IReadOnlyList<TaskMatrix> tasks, MethodSettings settings)
     {
         Select(tasks, settings.Density);
-        double[] energies = [.. tasks.Select(task => task.Values.Sum(x => x * x))];
-        double all = energies.Sum();
+        double[] norms = [.. tasks.Select(task => FrobeniusNorm.Of(task.Values))];
+        double all = FrobeniusNorm.Of(norms);
         Matrix merged = new(tasks[0].Delta.Rows, tasks[0].Delta.Columns);
         if (all == 0) return merged;
+        double[] shares = [.. norms.Select(norm => norm / all * (norm / all))];
         for (int i = 0; i < merged.Values.Length; i++)
         {
             int sign = DisjointMean.Elect(tasks, i, SignElection.Total);
             for (int t = 0; t < tasks.Count; t++)
             {
-                if (sign != 0 && Math.Sign(tasks[t].Values[i]) == sign) merged.Values[i] += energies[t] / all * tasks[t].Values[i];
+                if (sign != 0 && Math.Sign(tasks[t].Values[i]) == sign) merged.Values[i] += shares[t] * tasks[t].Values[i];
             }
         }
 

@@ -12,6 +12,23 @@ namespace LoraKit.Ops.Stack.PeftSemantics;
 /// </summary>
 internal static class PeftCombination
 {
+    /// <summary>Refuses a module of which the combination cannot be made.</summary>
+    /// <exception cref="InvalidOptionException">The rank is above what an SVD of the module has.</exception>
+    /// <exception cref="UnsupportedException">The update, which has to be formed, has more elements than an array holds.</exception>
+    public static void CheckSize(string module, int rows, int columns, PeftCombinationOptions options, int newRank)
+    {
+        if (options.Type.IsSvd() && newRank > Math.Min(rows, columns))
+        {
+            throw new InvalidOptionException(
+                $"rank {newRank} is above {Math.Min(rows, columns)}, the most that module '{Printable.Text(module)}' ({rows} × {columns}) has; PEFT stops there too: choose a lower rank");
+        }
+
+        if (!options.Type.FormsUpdates() || (long)rows * columns <= Array.MaxLength) return;
+        throw new UnsupportedException(
+            $"module '{Printable.Text(module)}': PEFT's {options.Type.PeftName()} forms the whole update, and {rows} × {columns} elements are more than an array "
+            + "holds; combine the adapters with exact semantics", tensor: module);
+    }
+
     /// <summary>Combines a module's factors.</summary>
     /// <param name="module">The module's name, for messages.</param>
     /// <param name="terms">The adapters that have the module, in order, at least one; all of one shape.</param>
@@ -42,11 +59,12 @@ internal static class PeftCombination
                 + "the adapters' configurations add up to");
         }
 
+        CheckSize(module, first.Out, first.In, options, newRank);
         return options.Type switch
         {
             PeftCombinationType.Cat => Concatenate(terms, newRank),
-            PeftCombinationType.Svd => Truncate(module, WeightedSum(terms), newRank, compute),
-            _ when options.Type.IsSvd() => Truncate(module, Updates(module, terms, options, uniform), newRank, compute),
+            PeftCombinationType.Svd => Truncate(WeightedSum(terms), newRank, compute),
+            _ when options.Type.IsSvd() => Truncate(Updates(terms, options, uniform), newRank, compute),
             _ => CombineFactors(terms, options, uniform),
         };
     }
@@ -117,16 +135,9 @@ internal static class PeftCombination
     }
 
     /// <summary>The operation on whole updates with weights w·s, as a product with a unit matrix on its shorter side.</summary>
-    private static LowRankProduct Updates(string module, IReadOnlyList<PeftTerm> terms, PeftCombinationOptions options, PeftUniform uniform)
+    private static LowRankProduct Updates(IReadOnlyList<PeftTerm> terms, PeftCombinationOptions options, PeftUniform uniform)
     {
         (int rows, int columns) = (terms[0].Factors.Out, terms[0].Factors.In);
-        if ((long)rows * columns > Array.MaxLength)
-        {
-            throw new UnsupportedException(
-                $"module '{Printable.Text(module)}': PEFT's {options.Type.PeftName()} forms the whole update, and {rows} × {columns} elements are more than an array "
-                + "holds; combine the adapters with exact semantics", tensor: module);
-        }
-
         float[] weights = [.. terms.Select(t => (float)(t.Weight * t.Scale))];
         float[] combined = PeftArithmetic.Combine(
             [.. terms.Select(Update)], weights, [.. terms.Select(t => t.Factors.Type)], options, (i, element) => uniform(i, 0, element));
@@ -168,15 +179,9 @@ internal static class PeftCombination
     }
 
     /// <summary>B = U·diag(σ), A = Vᵀ, both F32.</summary>
-    private static PeftFactors Truncate(string module, LowRankProduct update, int newRank, ICompute compute)
+    private static PeftFactors Truncate(LowRankProduct update, int newRank, ICompute compute)
     {
         (int rows, int columns) = ((int)update.Rows, update.Columns);
-        if (newRank > Math.Min(rows, columns))
-        {
-            throw new InvalidOptionException(
-                $"rank {newRank} is above {Math.Min(rows, columns)}, the most that module '{Printable.Text(module)}' ({rows} × {columns}) has; PEFT stops there too: choose a lower rank");
-        }
-
         using ILowRankSvd svd = compute.Decompose(update);
         int known = Math.Min(newRank, svd.SingularValues.Count);
         SingularVectors vectors = svd.Take(known);

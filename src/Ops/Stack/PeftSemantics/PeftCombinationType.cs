@@ -43,6 +43,9 @@ internal static class PeftCombinationTypes
     /// <summary>Whether the result comes from an SVD of the whole update.</summary>
     public static bool IsSvd(this PeftCombinationType type) => type >= PeftCombinationType.Svd;
 
+    /// <summary>Whether the whole updates are formed, element by element.</summary>
+    public static bool FormsUpdates(this PeftCombinationType type) => type > PeftCombinationType.Svd;
+
     /// <summary>Whether it prunes, and so needs a density.</summary>
     public static bool Prunes(this PeftCombinationType type) =>
         type is not (PeftCombinationType.Cat or PeftCombinationType.Linear or PeftCombinationType.Svd);

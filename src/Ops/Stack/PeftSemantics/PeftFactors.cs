@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Merge;
 
 namespace LoraKit.Ops.Stack.PeftSemantics;
@@ -36,9 +37,8 @@ internal sealed record PeftFactors(float[] A, float[] B, int Out, int In, int Ra
     public LowRankDelta ToDelta(LowRankDelta like, double scale)
     {
         (float[] down, float[] up) = like.IsEmbedding ? (Transpose(B, Out, Rank), Transpose(A, Rank, In)) : (A, B);
-        TensorShape downShape = new([Rank, .. like.Down.Shape.Sizes.AsSpan()[1..]]);
-        TensorShape upShape = new([like.Up.Shape[0], Rank, .. like.Up.Shape.Sizes.AsSpan()[2..]]);
-        return like.With(Tensor(like.Down.Name, downShape, down), Tensor(like.Up.Name, upShape, up), scale, Rank);
+        return like.With(
+            Tensor(like.Down.Name, FactorShapes.Down(like, Rank), down), Tensor(like.Up.Name, FactorShapes.Up(like, Rank), up), scale, Rank);
     }
 
     private MemoryTensor Tensor(string name, TensorShape shape, float[] values) => new(name, Type, shape, PeftRounding.Encode(values, Type));

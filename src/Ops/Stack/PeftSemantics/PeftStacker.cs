@@ -35,9 +35,13 @@ internal sealed class PeftStacker : IModuleStacker
 
     public int RankAtMost(StackedModule module) => _rank;
 
+    public string LessMemory => _options.Type.FormsUpdates() ? "combine the adapters with exact semantics" : "reduce the adapters' ranks first";
+
+    public void Check(StackedModule module) => PeftCombination.CheckSize(module.Target.Path, module.Rows, module.Columns, _options, _rank);
+
     public long WorkingBytes(StackedModule module)
     {
-        long elements = _options.Type.IsSvd() && _options.Type != PeftCombinationType.Svd
+        long elements = _options.Type.FormsUpdates()
             ? (long)module.Rows * module.Columns * (module.Parts.Count + 2)
             : ((long)module.Rows + module.Columns) * (module.SumOfRanks + _rank);
         return 2 * sizeof(float) * elements;

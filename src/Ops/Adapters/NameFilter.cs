@@ -1,12 +1,11 @@
 using System.Text.RegularExpressions;
 using LoraKit.Formats;
-using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 
 namespace LoraKit.Ops.Adapters;
 
-/// <summary>A choice of modules by name: those that one expression matches anywhere, without those that another does. In time linear in the name.</summary>
-internal sealed class ModuleFilter
+/// <summary>A choice of modules or tensors by name: those that one expression matches anywhere, without those that another does. In time linear in the name.</summary>
+internal sealed class NameFilter
 {
     private readonly Regex? _include;
     private readonly Regex? _exclude;
@@ -14,14 +13,14 @@ internal sealed class ModuleFilter
     /// <param name="include">A regular expression, .NET's without what needs backtracking; null takes all.</param>
     /// <param name="exclude">The same; null leaves none out.</param>
     /// <exception cref="InvalidOptionException">An expression is invalid, or needs backtracking.</exception>
-    public ModuleFilter(string? include, string? exclude)
+    public NameFilter(string? include, string? exclude)
     {
         _include = Parse("include", include);
         _exclude = Parse("exclude", exclude);
     }
 
-    /// <summary>Whether a module is chosen.</summary>
-    public bool Takes(ModuleName module) => _include?.IsMatch(module.Path) != false && _exclude?.IsMatch(module.Path) != true;
+    /// <summary>Whether what has the name is chosen.</summary>
+    public bool Takes(string name) => _include?.IsMatch(name) != false && _exclude?.IsMatch(name) != true;
 
     private static Regex? Parse(string name, string? expression)
     {
