@@ -2,10 +2,7 @@ using System.Globalization;
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Layouts;
-using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Adapters;
-using LoraKit.Ops.Merge;
-using LoraKit.Ops.Verify;
 
 namespace LoraKit.Ops.Rescale;
 
@@ -90,7 +87,8 @@ public sealed class RescalePlan : IDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public RescaleReport Run(IProgress<OpProgress>? progress = null, CancellationToken cancellation = default)
     {
-        RequireFinite(cancellation);
+        CarriedValues.RequireFinite(
+            [.. _adapter.Deltas.SelectMany(d => d.Tensors), .. _adapter.Replacements.Select(r => r.Values)], Options.Threads, cancellation);
         Dictionary<ScaleChange, AdapterDelta> folded = [];
         if (Options.Fold)
         {
@@ -120,13 +118,6 @@ public sealed class RescalePlan : IDisposable
         Config = Options.Fold ? _adapter.Config?.WithPlainAlpha() : _adapter.Config,
         Metadata = _adapter.Metadata,
     };
-
-    // Factors are copied unread where only alpha changes; a damaged adapter is refused nevertheless, as by every other operation.
-    private void RequireFinite(CancellationToken cancellation)
-    {
-        IEnumerable<TensorValue> tensors = [.. _adapter.Deltas.SelectMany(d => d.Tensors), .. _adapter.Replacements.Select(r => r.Values)];
-        if (NonFiniteScan.Run(tensors, Options.Threads, progress: null, cancellation).Found is [var found, ..]) throw FiniteValues.Refusal(found.Tensor, found.First);
-    }
 
     private static void Check(RescaleOptions options)
     {

@@ -101,6 +101,9 @@ public sealed class ResizePlan : IDisposable
     public ResizeReport Run(ICompute compute, IProgress<OpProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = Stopwatch.GetTimestamp();
+        CarriedValues.RequireFinite(
+            [.. _adapter.Deltas.Where(d => d is not LowRankDelta).SelectMany(d => d.Tensors), .. _adapter.Replacements.Select(r => r.Values)],
+            Options.Threads, cancellation);
         using ModuleStream<int, LowRankDelta> computed = new(
             [.. WrittenOrder()], i => _modules[i].Truncated(_ranks[i], compute), i => _modules[i].StoredBytes, i => _modules[i].Delta.Target.Label,
             Options.Threads, progress, cancellation);

@@ -102,6 +102,7 @@ public sealed class StackPlan : IDisposable
     public StackReport Run(ICompute compute, IProgress<OpProgress>? progress = null, CancellationToken cancellation = default)
     {
         long started = Stopwatch.GetTimestamp();
+        CarriedValues.RequireFinite(_replacements.Select(r => r.Values), Options.Threads, cancellation);
         int each = Math.Max(1, (Options.Threads > 0 ? Options.Threads : Environment.ProcessorCount) / Threads);
         StackedUpdate[] updates = ModuleLoop.Run(
             _alignment.Modules, module => _stacker.Stack(module, compute, each, cancellation), module => (module.Rows + (long)module.Columns) * module.SumOfRanks,

@@ -1,7 +1,10 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Compute;
+using LoraKit.Ops.Resize;
 using LoraKit.Ops.Stack;
 using LoraKit.Ops.Tests.Merge;
+using LoraKit.Ops.Tests.Resize;
 using LoraKit.Tests;
 
 namespace LoraKit.Ops.Tests.Stack;
@@ -133,6 +136,18 @@ public sealed class StackRefusalTests
     }
 
     [Fact]
+    public void A_value_trained_in_full_that_is_not_finite()
+    {
+        using TempFolder temp = new();
+        Saved(temp["a"], 1, [1, double.NaN, 3]);
+        Refused<NonFiniteException>(temp, Stacking.Options("out", "cat", new AdapterInput(temp["a"])), "NaN");
+        using SimdCompute compute = new();
+        using ResizePlan resize = ResizePlan.Create(Resizing.Options(temp["a"], temp["out"], new RankPolicy.Fixed(1)), compute);
+        Assert.Throws<NonFiniteException>(() => resize.Run(compute));
+        Assert.False(Path.Exists(temp["out"]));
+    }
+
+    [Fact]
     public void Values_trained_in_full_are_taken_where_there_is_no_choice()
     {
         using TempFolder temp = new();
@@ -147,15 +162,6 @@ public sealed class StackRefusalTests
             Stacking.Run(Stacking.Options(temp["out", second], "cat", new(temp["a"]), new(temp[second])));
             using Formats.Adapters.Adapter result = Formats.Layouts.AdapterLayouts.Open(temp["out", second]);
             Assert.Equal([1, 2, 3], Assert.Single(result.Replacements).Values.ToDoubles());
-        }
-
-        static void Saved(string folder, int seed, double[] values)
-        {
-            PeftFolder adapter = new(folder, 2, 4);
-            adapter.Linear("q", 4, 5, new Random(seed));
-            adapter.Add("base_model.model.norm.weight", DType.F32, [3], values);
-            adapter.Config["modules_to_save"] = new System.Text.Json.Nodes.JsonArray("norm");
-            adapter.Save();
         }
     }
 
@@ -178,5 +184,14 @@ public sealed class StackRefusalTests
         Assert.DoesNotContain('\n', refusal.Message);
         Assert.False(Path.Exists(output));
         return refusal;
+    }
+
+    private static void Saved(string folder, int seed, double[] values)
+    {
+        PeftFolder adapter = new(folder, 2, 4);
+        adapter.Linear("q", 4, 5, new Random(seed));
+        adapter.Add("base_model.model.norm.weight", DType.F32, [3], values);
+        adapter.Config["modules_to_save"] = new System.Text.Json.Nodes.JsonArray("norm");
+        adapter.Save();
     }
 }

@@ -66,7 +66,7 @@ public sealed class StackCommandTests
     [InlineData("--method svd --rank 1.5", "energy is 1.5")]
     [InlineData("--method svd --rank many", "--rank: 'many'")]
     [InlineData("--method svd --rank 99999999999", "--rank: '99999999999'")]
-    [InlineData("--method svd --rank NaN", "energy is NaN")]
+    [InlineData("--method svd --rank NaN", "--rank: 'NaN'")]
     [InlineData("--method cat --seed 1", "no use for seed")]
     [InlineData("--sign loud", "--sign: 'loud'")]
     [InlineData("--space outer", "--space: 'outer'")]
