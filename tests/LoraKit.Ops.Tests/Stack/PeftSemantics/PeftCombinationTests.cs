@@ -70,7 +70,8 @@ public sealed class PeftCombinationTests
     {
         // Canonical: Down [rank 2, dimension 3], Up [vocabulary 4, rank 2].
         LowRankDelta embedding = new(
-            new(new("embed"), "weight"), Tensor("down", [2, 3], 1), Tensor("up", [4, 2], 10), 2, 4) { IsEmbedding = true };
+            new(new("embed"), "weight"), Tensor("down", [2, 3], 1), Tensor("up", [4, 2], 10), 2, 4)
+        { IsEmbedding = true };
         PeftFactors factors = PeftFactors.Of(embedding);
         Assert.Equal((3, 4, 2), (factors.Out, factors.In, factors.Rank));
         Assert.Equal([10, 12, 14, 16, 11, 13, 15, 17], factors.A);
