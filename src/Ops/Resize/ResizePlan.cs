@@ -2,6 +2,7 @@ using System.Diagnostics;
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Layouts;
+using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Compute;
 
@@ -54,6 +55,13 @@ public sealed class ResizePlan : IDisposable
 
     /// <summary>What is odd about the adapter.</summary>
     public IReadOnlyList<AdapterIssue> Issues => _adapter.Issues;
+
+    /// <summary>What the user should know before it runs, one line each.</summary>
+    public IReadOnlyList<string> Warnings =>
+        Options.Output.ElementType == FactorType.Exact && BytesAfter > BytesBefore
+            && _modules.Where((m, i) => _ranks[i] < m.Delta.Rank).Any(m => m.Delta.Tensors.Any(t => t.DType.Bytes() < sizeof(float)))
+            ? ["the output is larger than the adapter, though its ranks are lower: new factors are F32, which rounds nothing away; the element type keep stores them in the adapter's own"]
+            : [];
 
     private AdapterSaveOptions SaveOptions => new()
     {

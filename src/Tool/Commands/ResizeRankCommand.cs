@@ -57,7 +57,7 @@ internal static class ResizeRankCommand
         using ComputeHost host = ComputeHost.Build(computing);
         using ResizePlan plan = ProgressDisplay.Run(environment, output, "decomposing", progress =>
             ResizePlan.Create(options, host.Compute, progress, interruption.Token));
-        IReadOnlyList<string> warnings = [.. AdapterWarnings.Of(options.Adapter, plan.Issues)];
+        IReadOnlyList<string> warnings = [.. plan.Warnings, .. AdapterWarnings.Of(options.Adapter, plan.Issues)];
         Warnings.Write(environment, output, warnings);
         ResizeReport? report = dryRun ? null : ProgressDisplay.Run(environment, output, "resizing", progress =>
             plan.Run(host.Compute, progress, interruption.Token));

@@ -27,6 +27,19 @@ public sealed class ResizeRankCommandTests
         Assert.Contains("\"r\": 1", File.ReadAllText(folder["out", "adapter_config.json"]));
     }
 
+    [Theory]
+    [InlineData("exact", true)]
+    [InlineData("keep", false)]
+    public void AnOutputThatGrowsWithLowerRanksIsExplained(string type, bool grows)
+    {
+        using TempFolder folder = new();
+        string adapter = Path.Combine(Paths.Repository, "tests", "fixtures", "sd-scripts-resize", "input.safetensors");
+        ToolRun run = ToolRun.Of(["resize-rank", adapter, "--out", folder["out.safetensors"], "--rank", "12", "--dtype", type, "--no-fsync"]);
+        Assert.Equal(0, run.Code);
+        Assert.Equal(grows, run.Messages.Contains("new factors are F32", StringComparison.Ordinal));
+        Assert.Equal(grows, new FileInfo(folder["out.safetensors"]).Length > new FileInfo(adapter).Length);
+    }
+
     [Fact]
     public void ADryRunWritesNothingAndSaysTheSame()
     {
