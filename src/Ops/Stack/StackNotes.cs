@@ -9,7 +9,8 @@ internal static class StackNotes
 {
     /// <summary>Warnings, one line each.</summary>
     /// <exception cref="InvalidAdapterException">Adapters that have nothing in common only because one's names have a prefix more.</exception>
-    public static IReadOnlyList<string> Of(IReadOnlyList<Adapter> adapters)
+    /// <exception cref="TargetMismatchException">Adapters whose modules lie in different parts of a model, where that is not allowed.</exception>
+    public static IReadOnlyList<string> Of(IReadOnlyList<Adapter> adapters, bool allowUnmatched)
     {
         List<string> warnings = [];
         HashSet<string>[] names = [.. adapters.Select(a => a.Deltas.Select(d => d.Target.Path).ToHashSet(StringComparer.Ordinal))];
@@ -25,6 +26,15 @@ internal static class StackNotes
                     adapters[i].Path);
             }
 
+            if (!allowUnmatched && !Parts(names[i]).Overlaps(Parts(others)))
+            {
+                string first = names[i].Order(StringComparer.Ordinal).First();
+                throw new TargetMismatchException(
+                    $"{Printable.Text(adapters[i].Path)}: has no module in common with the other adapters, and none beside theirs: '{Printable.Text(first)}' "
+                    + $"against '{Printable.Text(others.Order(StringComparer.Ordinal).First())}'; name adapters of one model, or allow unmatched modules",
+                    [.. names[i].Order(StringComparer.Ordinal)], adapters[i].Path, first);
+            }
+
             warnings.Add($"'{adapters[i].Path}' has no module in common with the other adapters; every module comes from one of them alone");
         }
 
@@ -32,6 +42,12 @@ internal static class StackNotes
         if (bases.Length > 1) warnings.Add($"the adapters name different base models: {string.Join(", ", bases.Select(b => $"'{b}'"))}");
         return warnings;
     }
+
+    // The parts of a model that parameters lie in: the first components of their modules' parents, which names without dots have none of.
+    private static HashSet<string> Parts(IEnumerable<string> parameters) => parameters
+        .Select(p => p.Split('.'))
+        .Select(c => c.Length > 2 ? c[0] : "")
+        .ToHashSet(StringComparer.Ordinal);
 
     private static (string Longer, string Shorter)? Prefixed(HashSet<string> one, HashSet<string> two) => LongerIn(one, two) ?? LongerIn(two, one);
 

@@ -74,6 +74,9 @@ public sealed record StackOptions
     /// <summary>By how much della's probabilities of keeping lie below and above the density; 0.15 if null, as in mergekit.</summary>
     public double? Epsilon { get; init; }
 
+    /// <summary>Combines adapters whose modules lie in different parts of a model, as an encoder's and a decoder's, instead of stopping.</summary>
+    public bool AllowUnmatched { get; init; }
+
     /// <summary>Whose arithmetic.</summary>
     public StackSemantics Semantics { get; init; }
 

@@ -30,7 +30,7 @@ public sealed class StackPlan : IDisposable
         _alignment = new StackAlignment(adapters, options.Adapters);
         _memory = new StackMemory(_alignment.Modules, stacker, options.MemoryBytes);
         _memory.RequireWithin(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
-        Warnings = [.. StackNotes.Of(adapters), .. _memory.Warning is { } warning ? [warning] : Array.Empty<string>()];
+        Warnings = [.. StackNotes.Of(adapters, options.AllowUnmatched), .. _memory.Warning is { } warning ? [warning] : Array.Empty<string>()];
         _replacements = StackedReplacements.Of(adapters, options.Adapters);
         Inputs = [.. adapters.Zip(options.Adapters, (a, input) => new StackInput(input.Path, input.Weight, a.Layout, a.Deltas.Count, a.Issues))];
         Modules =

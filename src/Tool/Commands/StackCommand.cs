@@ -42,9 +42,10 @@ internal static class StackCommand
         Option<StackSemantics?> semantics = ChoiceOption.Create<StackSemantics>(
             "--semantics", "WHOSE", "exact, or peft to get what PEFT's add_weighted_adapter gives (default: exact)", "semantics",
             ("exact", StackSemantics.Exact), ("peft", StackSemantics.Peft));
+        Option<bool> allowUnmatched = new("--allow-unmatched") { Description = "Combine adapters whose modules lie in different parts of a model, instead of stopping" };
         Command command = new(Name, "Combine adapters into one: their exact weighted sum, or what another method makes of them")
         {
-            adapters, method, rank, density, sign, lambda, seed, space, gamma, epsilon, semantics,
+            adapters, method, rank, density, sign, lambda, seed, space, gamma, epsilon, semantics, allowUnmatched,
         };
         AdapterOutputOptions write = new(command);
         ComputeOptions compute = new(command);
@@ -68,6 +69,7 @@ internal static class StackCommand
                 Space = parsed.GetValue(space),
                 Gamma = parsed.GetValue(gamma),
                 Epsilon = parsed.GetValue(epsilon),
+                AllowUnmatched = parsed.GetValue(allowUnmatched),
                 Semantics = parsed.GetValue(semantics) ?? StackSemantics.Exact,
                 MemoryBytes = computing.MemoryBytes,
                 Threads = computing.Threads,

@@ -100,6 +100,24 @@ public sealed class StackRefusalTests
     }
 
     [Fact]
+    public void Modules_of_different_parts_of_a_model()
+    {
+        using TempFolder temp = new();
+        foreach ((string name, string module) in ((string, string)[])[("a", "layers.0.q_proj"), ("b", "decoder.0.q_proj")])
+        {
+            PeftFolder adapter = new(temp[name], 2, 2);
+            adapter.Linear(module, 4, 5, new Random(1));
+            adapter.Save();
+        }
+
+        StackOptions options = Stacking.Options(temp["out"], "cat", new(temp["a"]), new(temp["b"]));
+        TargetMismatchException refusal = Assert.Throws<TargetMismatchException>(() => StackPlan.Create(options));
+        Assert.Equal((temp["b"], "decoder.0.q_proj.weight"), (refusal.File, refusal.Tensor));
+        using StackPlan plan = StackPlan.Create(options with { AllowUnmatched = true });
+        Assert.Equal(2, plan.Modules.Count);
+    }
+
+    [Fact]
     public void Nothing_in_common_and_different_bases_are_warnings()
     {
         using TempFolder temp = new();
