@@ -33,6 +33,12 @@ public abstract class AdapterDelta
     /// <summary>For <see cref="WeightOrientation.FromShape"/> on a square matrix: whether the file says it is [in, out].</summary>
     public bool SquareIsInOut { get; init; }
 
+    /// <summary>
+    /// Whether the module is an embedding: its weight is [vocabulary, dimension], and ΔW has a row per word. Layouts may name and turn the
+    /// factors of such an update differently.
+    /// </summary>
+    public bool IsEmbedding { get; init; }
+
     /// <summary>Whether a base without the target is no miss: the bias that IA3 would scale, where the layer has none.</summary>
     public bool IsOptional { get; init; }
 
