@@ -95,7 +95,7 @@ public class KindConformanceTests
         Assert.Empty(result.Findings);
     }
 
-    private static (string Base, string Adapter, string Merged) Files(string name)
+    internal static (string Base, string Adapter, string Merged) Files(string name)
     {
         string folder = Paths.Fixture(name.Split('/'));
         bool isPeft = name.StartsWith("peft", StringComparison.Ordinal);
