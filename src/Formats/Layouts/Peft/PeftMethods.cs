@@ -25,8 +25,6 @@ internal static class PeftMethods
         ["IA3"] = "IA3",
         ["LILY"] = "Lily",
         ["LN_TUNING"] = "layer-norm tuning",
-        ["LOHA"] = "LoHa",
-        ["LOKR"] = "LoKr",
         ["MISS"] = "MiSS",
         ["MULTITASK_PROMPT_TUNING"] = "multitask prompt tuning",
         ["OFT"] = "OFT",

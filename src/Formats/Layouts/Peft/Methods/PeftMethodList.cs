@@ -7,6 +7,7 @@ internal static class PeftMethodList
     public static IReadOnlyList<IPeftMethod> All { get; } =
     [
         new Loha(),
+        new Lokr(),
     ];
 
     /// <summary>The method of a <c>peft_type</c>; null for LoRA and for what is not read.</summary>
