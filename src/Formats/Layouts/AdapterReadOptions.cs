@@ -16,6 +16,9 @@ public sealed record AdapterReadOptions
 
     /// <summary>Which norm a DoRA magnitude is divided by.</summary>
     public DoraNorm DoraNorm { get; init; }
+
+    /// <summary>How often alpha / rank multiplies LyCORIS' LoHa and LoKr.</summary>
+    public LycorisScale LycorisScale { get; init; }
 }
 
 /// <summary>PEFT 0.15 to 0.20 adds the update of <c>out_proj</c> in nn.MultiheadAttention twice, in training too.</summary>

@@ -25,17 +25,22 @@ internal static class TargetMatch
     {
         BaseNames names = new(@base.Tensors.Keys);
         Dictionary<ParameterName, Target> targets = [];
-        List<ParameterName> missing = [];
+        List<ParameterName> missing = [], flattened = [];
         foreach (ParameterName parameter in parameters)
         {
             IReadOnlyList<string> found = names.Find(parameter.Path);
             if (found.Count == 1) targets[parameter] = new(found[0], null);
             else if (found.Count > 1) targets[parameter] = new(null, $"{parameter} could be any of {string.Join(", ", found)}");
             else if (TiedEmbeddings.Partner(parameter.Path, @base) is { } partner) targets[parameter] = new(partner, null, TiedTo: true);
-            else missing.Add(parameter);
+            else (FlattenedNames.Are(parameter.Module) ? flattened : missing).Add(parameter);
         }
 
         RefuseScattered(targets);
+        foreach ((ParameterName parameter, Target target) in new FlattenedNames(@base.Tensors.Keys).Resolve(flattened))
+        {
+            targets[parameter] = target;
+        }
+
         bool anyFound = targets.Values.Any(t => t.Tensor is not null);
         List<Func<string, string?>> rules = UnknownPrefixRules(missing, names);
         if (rules.Count == 0 && missing.Where(p => whole.Contains(p) && names.LacksPartOf(p.Path)).ToHashSet() is { Count: > 0 } heads)

@@ -32,20 +32,6 @@ public class KindConformanceTests
         "peft-kinds/shira",
         "peft-kinds/vera",
         "peft-kinds/waveft",
-        "lycoris/diag-oft",
-        "lycoris/full",
-        "lycoris/glora",
-        "lycoris/locon",
-        "lycoris/locon-dora",
-        "lycoris/locon-dora-input-axis",
-        "lycoris/locon-rslora",
-        "lycoris/locon-tucker",
-        "lycoris/loha",
-        "lycoris/loha-dora",
-        "lycoris/loha-tucker",
-        "lycoris/lokr",
-        "lycoris/lokr-both-tucker",
-        "lycoris/lokr-full",
     ];
 
     public static IEnumerable<string> Names() =>
