@@ -57,6 +57,11 @@ public abstract class FactoredDelta : AdapterDelta
     internal override IContribution Prepare(ContributionContext context) => new Contribution(
         context.Columns, Scale, context.Arithmetic.Product(context.Rows, context.Columns, checked((int)Rank), context.Read(Up), context.Read(Down)));
 
+    /// <inheritdoc/>
+    internal override IContribution? PrepareTurned(ContributionContext context) => Down.Shape.Rank != 2 || Up.Shape.Rank != 2 ? null : new Contribution(
+        context.Columns, Scale,
+        context.Arithmetic.Product(context.Rows, context.Columns, checked((int)Rank), context.Read(TransposedTensor.Of(Down)), context.Read(TransposedTensor.Of(Up))));
+
     private sealed class Contribution(int columns, double scale, IProductRows product) : IContribution
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Diff;
@@ -67,7 +66,7 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
     {
         int columns = Size.Columns;
         TensorEdit? edit = planned.Edit;
-        WeightedDelta[] factored = [.. edit?.Deltas.Where(d => d.Delta is FactoredDelta) ?? []];
+        WeightedDelta[] factored = [.. edit?.Deltas.Where(d => d.IsProduct) ?? []];
         LowRankProduct? product = factored.Length > 0 ? ProductBuilder.Build(edit!.Name, edit.Shape, factored, inDoubles: true) : null;
         using TensorUpdates? updates = edit is null ? null : new(edit.Name, edit.Shape, edit.Deltas, true, () => new ComposedRows(edit, planned.Source, columns));
         using IPreparedProduct? prepared = product is null ? null : compute.Prepare(product);
