@@ -106,6 +106,7 @@ public sealed class ExpertsDelta : AdapterDelta
         private readonly bool _turned;
         private readonly double[] _up;
         private readonly Lazy<IProductRows>[] _experts;
+        private readonly Lazy<FactorNorms>[] _norms;
         private readonly int _outputs;
         private readonly int _inputs;
         private readonly int _rank;
@@ -115,20 +116,26 @@ public sealed class ExpertsDelta : AdapterDelta
             (_delta, _context, _turned) = (delta, context, turned);
             (_outputs, _inputs, _rank) = (checked((int)delta.Up.Shape[0]), checked((int)delta.Down.Shape[1]), checked((int)delta.Rank));
             _up = context.Read(delta.Up);
-            _experts = [.. Enumerable.Range(0, checked((int)delta.Experts)).Select(expert => new Lazy<IProductRows>(() => Product(expert)))];
+            int[] experts = [.. Enumerable.Range(0, checked((int)delta.Experts))];
+            _experts = [.. experts.Select(expert => new Lazy<IProductRows>(() => Product(expert)))];
+            _norms = [.. experts.Select(expert => new Lazy<FactorNorms>(() => Norms(expert)))];
         }
 
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
-            (int height, int width) = _turned ? (_inputs, _outputs) : (_outputs, _inputs);
-            for (int done = 0; done < rows;)
+            foreach ((int expert, int row, int at, int count) in Pieces(firstRow, rows))
             {
-                (long expert, long row) = Math.DivRem(firstRow + done, height);
-                int now = (int)Math.Min(rows - done, height - row);
-                using RowBuffer buffer = new(now * width);
-                _experts[expert].Value.Fill(row, now, buffer.Values);
-                RowLoops.AddScaled(buffer.Values, _delta.Scale * weight, sum.Slice(done * width, now * width));
-                done += now;
+                using RowBuffer buffer = new(count * Width);
+                _experts[expert].Value.Fill(row, count, buffer.Values);
+                RowLoops.AddScaled(buffer.Values, _delta.Scale * weight, sum.Slice(at * Width, count * Width));
+            }
+        }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            foreach ((int expert, int row, int at, int count) in Pieces(firstRow, rows))
+            {
+                _norms[expert].Value.Add(row, count, Math.Abs(_delta.Scale * weight), sum.Slice(at * Width, count * Width));
             }
         }
 
@@ -140,7 +147,36 @@ public sealed class ExpertsDelta : AdapterDelta
             }
         }
 
+        private int Height => _turned ? _inputs : _outputs;
+
+        private int Width => _turned ? _outputs : _inputs;
+
+        /// <summary>Rows of a tile by expert: the first of them in the expert, its place in the tile, and how many.</summary>
+        private IEnumerable<(int Expert, int Row, int At, int Count)> Pieces(long firstRow, int rows)
+        {
+            for (int at = 0; at < rows;)
+            {
+                (long expert, long row) = Math.DivRem(firstRow + at, Height);
+                int count = (int)Math.Min(rows - at, Height - row);
+                yield return ((int)expert, (int)row, at, count);
+                at += count;
+            }
+        }
+
         private IProductRows Product(int expert)
+        {
+            (double[] left, double[] right) = Factors(expert);
+            return _context.Arithmetic.Product(Height, Width, _rank, left, right);
+        }
+
+        private FactorNorms Norms(int expert)
+        {
+            (double[] left, double[] right) = Factors(expert);
+            return new(left, right, Height, Width);
+        }
+
+        /// <summary>The factors of one expert's rows as they are stored: B and A, or Aᵀ and Bᵀ.</summary>
+        private (double[] Left, double[] Right) Factors(int expert)
         {
             double[] down = new double[_rank * _inputs], up = new double[_outputs * _rank];
             _context.Arithmetic.Read(_delta.Down, (long)expert * down.Length, down);
@@ -153,9 +189,7 @@ public sealed class ExpertsDelta : AdapterDelta
                 }
             }
 
-            return _turned
-                ? _context.Arithmetic.Product(_inputs, _outputs, _rank, Turned(down, _rank, _inputs), Turned(up, _outputs, _rank))
-                : _context.Arithmetic.Product(_outputs, _inputs, _rank, up, down);
+            return _turned ? (Turned(down, _rank, _inputs), Turned(up, _outputs, _rank)) : (up, down);
         }
 
         private static double[] Turned(double[] matrix, int rows, int columns)

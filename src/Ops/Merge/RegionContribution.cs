@@ -35,6 +35,14 @@ internal sealed class RegionContribution(IContribution weight, Region region, in
         }
     }
 
+    public void AddTerms(long firstRow, int rows, double factor, Span<double> sum)
+    {
+        for (long row = Math.Max(firstRow, region.FirstRow); row < Math.Min(firstRow + rows, region.FirstRow + region.Rows); row++)
+        {
+            weight.AddTerms(row - region.FirstRow, 1, factor, sum.Slice((int)(((row - firstRow) * columns) + region.FirstColumn), (int)region.Columns));
+        }
+    }
+
     public void Dispose() => weight.Dispose();
 
     private static void Cut(ReadOnlySpan<double> rows, Region region, int columns, Span<double> narrow)

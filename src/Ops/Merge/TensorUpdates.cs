@@ -80,6 +80,15 @@ internal sealed class TensorUpdates : IDisposable
         }
     }
 
+    /// <summary>sum += a bound of Σ|terms| of those updates.</summary>
+    public void AddTerms(long firstRow, int rows, Span<double> sum)
+    {
+        foreach ((IContribution contribution, double weight) in Contributions())
+        {
+            contribution.AddTerms(firstRow, rows, weight, sum);
+        }
+    }
+
     /// <summary>Lets everything go.</summary>
     public void Dispose()
     {
