@@ -23,8 +23,6 @@ public class KindConformanceTests
         "peft-kinds/lora-dora-embedding",
         "peft-kinds/lora-dora-linear",
         "peft-kinds/lora-gpt2-dora",
-        "peft-kinds/lora-target-parameters",
-        "peft-kinds/lora-target-parameters-only",
         "peft-kinds/miss",
         "peft-kinds/oft",
         "peft-kinds/oft-neumann",

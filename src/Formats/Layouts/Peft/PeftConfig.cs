@@ -40,6 +40,7 @@ internal sealed class PeftConfig
         };
         ModulesToSave = [.. Settings.Texts("modules_to_save") ?? [], .. HeadsOf(Settings.Text("task_type"))];
         Targets = new PeftTargets(Settings);
+        Parameters = new TargetParameters(Settings, Targets);
         TokenRows = new TokenRows(Settings, PeftType == "TRAINABLE_TOKENS" ? "token_indices" : "trainable_token_indices");
     }
 
@@ -63,6 +64,9 @@ internal sealed class PeftConfig
     public IReadOnlyList<string> ModulesToSave { get; }
 
     public PeftTargets Targets { get; }
+
+    /// <summary>What training was aimed at beside modules.</summary>
+    public TargetParameters Parameters { get; }
 
     public TokenRows TokenRows { get; }
 
