@@ -44,7 +44,7 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
         string others = Others(folder);
         if (hasConfig)
         {
-            throw new InvalidAdapterException($"{Printable.Text(folder)}: has {AdapterConfigFile.Name} but neither {Tensors} nor {Pickle}{others}", folder);
+            throw new InvalidAdapterException($"{Printable.Text(folder)}: has {AdapterConfigFile.Name} but no {Tensors} or {Pickle}{others}", folder);
         }
 
         RequireListable(folder);
