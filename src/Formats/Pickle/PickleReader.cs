@@ -203,7 +203,7 @@ internal sealed class PickleReader(PickleInput input, IPickleVocabulary vocabula
         ? value
         : throw input.Invalid($"holds '{Printable.Text(text)}' where a number was expected");
 
-    private static object Narrowed(BigInteger number) => number >= long.MinValue && number <= long.MaxValue ? (long)number : number;
+    private static object Narrowed(BigInteger number) => number >= long.MinValue && number <= long.MaxValue ? (object)(long)number : number;
 
     private uint Place(string text) => uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint place)
         ? place

@@ -13,6 +13,10 @@ internal static class TorchTensors
 {
     private const int MostDepth = 16;
 
+    // A dictionary may stand in many others: a small pickle can name one tensor without end.
+    private const int MostVisited = 1_000_000;
+    private const int MostNameCharacters = 64 << 20;
+
     private static readonly string[] Preferred = ["state_dict", "model"];
 
     /// <param name="file">The open file.</param>
@@ -84,6 +88,8 @@ internal static class TorchTensors
     {
         Stack<(string Prefix, IEnumerator<KeyValuePair<object?, object?>> Items)> open = [];
         open.Push(("", items.GetEnumerator()));
+        int visited = 0;
+        long characters = 0;
         while (open.TryPeek(out (string Prefix, IEnumerator<KeyValuePair<object?, object?>> Items) at))
         {
             if (!at.Items.MoveNext())
@@ -92,9 +98,12 @@ internal static class TorchTensors
                 continue;
             }
 
+            if (++visited > MostVisited) throw file.Invalid($"holds more than {MostVisited} entries in dictionaries within each other");
             (object? key, object? value) = at.Items.Current;
             if (value is not (TorchTensor or PickleDict)) continue;
             string name = at.Prefix + (Text(key) ?? throw file.Unsupported("holds a tensor whose key is neither a text nor a number"));
+            characters += name.Length;
+            if (characters > MostNameCharacters) throw file.Invalid($"has tensor names of more than {MostNameCharacters} characters together");
             if (value is TorchTensor tensor) yield return (name, tensor);
             else if (open.Count > MostDepth) throw file.Invalid($"has dictionaries more than {MostDepth} deep in each other");
             else open.Push((name + ".", ((PickleDict)value).Items.GetEnumerator()));
