@@ -1,11 +1,12 @@
+using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
 
 /// <summary>
-/// The update of one parameter. A closed family: one class per kind, each in its own file. Where a kind's contribution to a tensor
-/// is needed, Ops asks for rows of it, so that every merge runs in row tiles.
+/// The update ΔW of one parameter. A closed family: one class per kind, each in its own file, which states the kind's equation and makes
+/// rows of ΔW, so that every merge runs in row tiles. See spec/algebra.md, "Kinds".
 /// </summary>
 public abstract class AdapterDelta
 {
@@ -14,11 +15,53 @@ public abstract class AdapterDelta
     /// <summary>What it updates.</summary>
     public ParameterName Target { get; }
 
-    /// <summary>The kind in the field's words: <c>lora</c>, <c>dense</c>, …</summary>
+    /// <summary>The kind in the field's words: <c>lora</c>, <c>loha</c>, <c>dense</c>, …</summary>
     public abstract string Kind { get; }
 
     /// <summary>The tensors it is made of, for inspection and for finding NaN.</summary>
     public abstract IReadOnlyList<TensorValue> Tensors { get; }
+
+    /// <summary>The update's shape as [out, in, …kernel], or that of a vector; null where only the base tells it.</summary>
+    public abstract TensorShape? Shape { get; }
+
+    /// <summary>Rank, alpha, scale, for reports.</summary>
+    public virtual DeltaFacts Facts => default;
+
+    /// <summary>How the base stores the weight: where it is [in, out], the stored update is ΔWᵀ.</summary>
+    public WeightOrientation Orientation { get; init; } = WeightOrientation.OutIn;
+
+    /// <summary>For <see cref="WeightOrientation.FromShape"/> on a square matrix: whether the file says it is [in, out].</summary>
+    public bool SquareIsInOut { get; init; }
+
+    /// <summary>Whether a base without the target is no miss: the bias that IA3 would scale, where the layer has none.</summary>
+    public bool IsOptional { get; init; }
+
+    /// <summary>Whether ΔW depends on the base's weight W.</summary>
+    public virtual bool NeedsBase => false;
+
+    /// <summary>
+    /// Whether ΔW has the same bits on every machine: it is made with +, −, ×, ÷ and √ alone, element by element or through
+    /// <see cref="IContributionArithmetic"/>. Sines and exponentials are not the same everywhere.
+    /// </summary>
+    internal virtual bool IsReproducible => !NeedsBase;
+
+    /// <summary>How many leading dimensions of the stored tensor count as rows: 1, and 2 for a stack of experts [E, …, …].</summary>
+    internal virtual int RowDimensions => 1;
+
+    /// <summary>Whether it updates a weight of this shape, given as [out, in, …kernel].</summary>
+    internal virtual bool Fits(TensorShape weight) => Shape is { } shape && shape == weight;
+
+    /// <summary>The shape it wants, for the message that there is another: <c>[64, 32]</c>.</summary>
+    internal virtual string Wanted => Shape?.ToString() ?? "another shape";
+
+    /// <summary>Reads what all rows share. What it returns makes rows of ΔW, scale included, from several threads at once.</summary>
+    /// <exception cref="LoraKitException">A value is not finite, or a size is beyond what fits in memory.</exception>
+    internal abstract IContribution Prepare(ContributionContext context);
+
+    /// <summary>
+    /// ΔW as a product of low rank, exactly and without the base, where the kind has such a form at less cost than ΔW itself; null elsewhere.
+    /// </summary>
+    internal virtual LowRankFactors? ExactFactors() => null;
 
     /// <summary>An update is made of real numbers, and of at least one: an empty size would also defeat the checks of the others.</summary>
     internal static void RequireValues(ParameterName target, TensorValue tensor)
@@ -38,6 +81,20 @@ public abstract class AdapterDelta
                 + "empty", tensor.File, tensor.Name);
         }
     }
+
+    /// <summary>A multiplier is a finite number.</summary>
+    private protected static void RequireScale(ParameterName target, TensorValue tensor, double scale, string of)
+    {
+        if (double.IsFinite(scale)) return;
+        throw new InvalidAdapterException($"{Where(target, tensor)}: the scale is {scale}; expected a finite number ({of})", tensor.File, tensor.Name);
+    }
+
+    /// <summary>What tensors whose shapes contradict each other are refused with.</summary>
+    /// <param name="target">What they update.</param>
+    /// <param name="tensor">The first of them.</param>
+    /// <param name="what">Names, shapes and what was expected: <c>"hada_w1_a [4, 2] and hada_w1_b [3, 8] do not chain; expected …"</c>.</param>
+    private protected static InvalidAdapterException Unfit(ParameterName target, TensorValue tensor, string what) =>
+        new($"{Where(target, tensor)}: {what}", tensor.File, tensor.Name);
 
     /// <summary>The file, where there is one, and the module: how messages begin.</summary>
     private protected static string Where(ParameterName target, TensorValue tensor)

@@ -1,4 +1,4 @@
-using LoraKit.Formats.Files;
+using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
@@ -15,13 +15,7 @@ public sealed class DenseDelta : AdapterDelta
         : base(target)
     {
         RequireValues(target, values);
-        if (!double.IsFinite(scale))
-        {
-            throw new InvalidAdapterException(
-                $"{Where(target, values)}: the scale of '{Printable.Text(target.Parameter)}' is {scale}; "
-                + "expected a finite number", values.File, values.Name);
-        }
-
+        RequireScale(target, values, scale, $"of '{Files.Printable.Text(target.Parameter)}'");
         Values = values;
         Scale = scale;
     }
@@ -36,5 +30,28 @@ public sealed class DenseDelta : AdapterDelta
     public double Scale { get; }
 
     /// <inheritdoc/>
+    public override TensorShape? Shape => Values.Shape;
+
+    /// <inheritdoc/>
+    public override DeltaFacts Facts => new(null, null, Scale);
+
+    /// <inheritdoc/>
     public override IReadOnlyList<TensorValue> Tensors => [Values];
+
+    /// <inheritdoc/>
+    internal override IContribution Prepare(ContributionContext context) => new Contribution(this, context.Columns, context.Arithmetic);
+
+    private sealed class Contribution(DenseDelta delta, int columns, IContributionArithmetic arithmetic) : IContribution
+    {
+        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+        {
+            using RowBuffer buffer = new(rows * columns);
+            arithmetic.Read(delta.Values, firstRow * columns, buffer.Values);
+            RowLoops.AddScaled(buffer.Values, delta.Scale * weight, sum);
+        }
+
+        public void Dispose()
+        {
+        }
+    }
 }

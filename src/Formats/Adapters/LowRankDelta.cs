@@ -2,23 +2,10 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
 
-/// <summary>How the base stores the matrix that a low-rank update belongs to.</summary>
-public enum WeightOrientation : byte
-{
-    /// <summary>[out, in], as <c>nn.Linear</c> does.</summary>
-    OutIn,
-
-    /// <summary>[in, out], as transformers' Conv1D does: the stored update is (B·A)ᵀ.</summary>
-    InOut,
-
-    /// <summary>To be seen from the base's shape; <see cref="LowRankDelta.SquareIsInOut"/> decides only where that is square.</summary>
-    FromShape,
-}
-
 /// <summary>
-/// ΔW = Scale · B · A, with A (down) [r, in, …] and B (up) [out, r] or [out, r, 1, …]. See spec/algebra.md, "merge".
+/// LoRA: ΔW = Scale · B · A, with A (down) [r, in, …] and B (up) [out, r] or [out, r, 1, …]. See spec/algebra.md, "merge".
 /// </summary>
-public sealed class LowRankDelta : AdapterDelta
+public sealed class LowRankDelta : FactoredDelta
 {
     /// <summary>An update of <paramref name="target"/> by <paramref name="scale"/> · <paramref name="up"/> · <paramref name="down"/>.</summary>
     /// <param name="target">What it updates.</param>
@@ -34,27 +21,8 @@ public sealed class LowRankDelta : AdapterDelta
     public LowRankDelta(
         ParameterName target, TensorValue down, TensorValue up, double scale, double alpha,
         WeightOrientation orientation = WeightOrientation.FromShape, bool squareIsInOut = false)
-        : base(target)
+        : base(target, down, up, scale)
     {
-        RequireValues(target, down);
-        RequireValues(target, up);
-        if (down.Shape.Rank < 2 || up.Shape.Rank < 2 || down.Shape[0] != up.Shape[1] || up.Shape.AsMatrix().Columns != up.Shape[1])
-        {
-            throw new InvalidAdapterException(
-                $"{Where(target, down)}: A {down.Shape} and B {up.Shape} do not chain; expected A [r, in…] "
-                + "and B [out, r]", down.File, down.Name);
-        }
-
-        if (!double.IsFinite(scale))
-        {
-            throw new InvalidAdapterException(
-                $"{Where(target, down)}: the scale is {scale}; expected a finite number (alpha {alpha}, rank "
-                + $"{down.Shape[0]})", down.File, down.Name);
-        }
-
-        Down = down;
-        Up = up;
-        Scale = scale;
         Alpha = alpha;
         Orientation = orientation;
         SquareIsInOut = squareIsInOut;
@@ -63,29 +31,17 @@ public sealed class LowRankDelta : AdapterDelta
     /// <inheritdoc/>
     public override string Kind => "lora";
 
-    /// <summary>A: [r, in, …kernel].</summary>
-    public TensorValue Down { get; }
-
-    /// <summary>B: [out, r] or [out, r, 1, …].</summary>
-    public TensorValue Up { get; }
-
-    /// <summary>The resolved multiplier.</summary>
-    public double Scale { get; }
-
     /// <summary>The file's alpha, for reports.</summary>
     public double Alpha { get; }
-
-    /// <summary>How the base stores the matrix.</summary>
-    public WeightOrientation Orientation { get; }
-
-    /// <summary>For <see cref="WeightOrientation.FromShape"/> on a square matrix: whether the file says it is [in, out].</summary>
-    public bool SquareIsInOut { get; }
 
     /// <summary>
     /// Whether the module is an embedding: its weight is [vocabulary, dimension], and here Up has a row per word. Layouts may name and turn
     /// such factors differently.
     /// </summary>
     public bool IsEmbedding { get; init; }
+
+    /// <inheritdoc/>
+    public override DeltaFacts Facts => new(Rank, Alpha, Scale);
 
     /// <summary>The tensor that states alpha, in a layout that has one: written back as long as it tells the scale.</summary>
     internal TensorValue? AlphaTensor { get; init; }
@@ -98,15 +54,6 @@ public sealed class LowRankDelta : AdapterDelta
     /// <exception cref="InvalidAdapterException">As the constructor.</exception>
     public LowRankDelta With(TensorValue down, TensorValue up, double scale, double alpha) =>
         new(Target, down, up, scale, alpha, Orientation, SquareIsInOut) { IsEmbedding = IsEmbedding, AlphaTensor = AlphaTensor };
-
-    /// <summary>r: the rows of A.</summary>
-    public long Rank => Down.Shape[0];
-
-    /// <summary>The rows of B.</summary>
-    public long OutFeatures => Up.Shape[0];
-
-    /// <summary>The columns of A, kernel included.</summary>
-    public long InFeatures => Down.Shape.AsMatrix().Columns;
 
     /// <inheritdoc/>
     public override IReadOnlyList<TensorValue> Tensors => Down is TuckerDown folded ? [folded.Down, folded.Mid, Up] : [Down, Up];

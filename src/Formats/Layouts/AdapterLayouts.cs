@@ -14,12 +14,13 @@ public static class AdapterLayouts
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>
     /// <param name="path">A PEFT folder, or a tensor file in any container that <see cref="TensorFiles"/> opens.</param>
+    /// <param name="options">What the files leave open; null takes what they say.</param>
     /// <exception cref="LoraKitException">It does not exist, is no adapter, or cannot be read.</exception>
-    public static Adapter Open(string path)
+    public static Adapter Open(string path, AdapterReadOptions? options = null)
     {
         AdapterLocation location = AdapterLocation.Find(path);
         AdapterConfig? config = location.ConfigFile is null ? null : AdapterConfigFile.Read(location.ConfigFile);
-        AdapterSource source = new(path, TensorFiles.Open(location.TensorFile), config, location.ConfigFile);
+        AdapterSource source = new(path, TensorFiles.Open(location.TensorFile), config, location.ConfigFile) { Options = options ?? AdapterReadOptions.Default };
         try
         {
             return Detect(source, All).Read(source);

@@ -10,6 +10,9 @@ namespace LoraKit.Formats.Layouts;
 /// <param name="ConfigPath">Where that configuration lies.</param>
 public sealed record AdapterSource(string Path, ITensorSource Tensors, AdapterConfig? Config, string? ConfigPath) : IDisposable
 {
+    /// <summary>What the user said of it.</summary>
+    public AdapterReadOptions Options { get; init; } = AdapterReadOptions.Default;
+
     /// <summary>Closes the tensor file.</summary>
     public void Dispose() => Tensors.Dispose();
 }

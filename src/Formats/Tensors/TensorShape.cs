@@ -53,10 +53,15 @@ public readonly struct TensorShape : IEquatable<TensorShape>
 
     /// <summary>The shape seen as a matrix: the first dimension by the product of the others. A vector is a column, a scalar is 1 × 1.</summary>
     /// <exception cref="OverflowException">The product does not fit in 64 bits.</exception>
-    public (long Rows, long Columns) AsMatrix()
+    public (long Rows, long Columns) AsMatrix() => AsMatrix(1);
+
+    /// <summary>The shape seen as a matrix: the product of the first dimensions by the product of the others.</summary>
+    /// <param name="rowDimensions">How many dimensions count as rows; all, where the shape has no more.</param>
+    /// <exception cref="OverflowException">A product does not fit in 64 bits.</exception>
+    internal (long Rows, long Columns) AsMatrix(int rowDimensions)
     {
-        if (Rank == 0) return (1, 1);
-        return (Sizes[0], new TensorShape(Sizes.AsSpan()[1..]).ElementCount);
+        int rows = Math.Min(rowDimensions, Rank);
+        return (new TensorShape(Sizes.AsSpan()[..rows]).ElementCount, new TensorShape(Sizes.AsSpan()[rows..]).ElementCount);
     }
 
     /// <inheritdoc/>

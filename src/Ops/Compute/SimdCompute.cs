@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
@@ -111,6 +112,29 @@ public sealed class SimdCompute : ICompute
         {
             _kernels.AddAndSubtract(tile, product, firstRow, back);
         }
+    }
+
+    /// <summary>product[i, :] = (Left·Right)[firstRow + i, :], of a product in doubles.</summary>
+    internal void Multiply(IPreparedProduct product, long firstRow, int rows, Span<double> values)
+    {
+        if (product.Rank == 0 || values.IsEmpty)
+        {
+            values.Clear();
+            return;
+        }
+
+        Tile tile = new()
+        {
+            Source = [],
+            SourceType = DType.F64,
+            Destination = MemoryMarshal.AsBytes(values),
+            DestinationType = DType.F64,
+            Rows = rows,
+            Columns = product.Columns,
+        };
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow, product.Rows - rows);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, rows * product.Columns);
+        _kernels.Multiply(tile, product, firstRow);
     }
 
     /// <inheritdoc/>

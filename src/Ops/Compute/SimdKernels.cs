@@ -20,6 +20,9 @@ internal abstract class SimdKernels
     /// <summary>Adds them, and takes them off what comes of that; the tile's two types are the same.</summary>
     public abstract void AddAndSubtract(Tile tile, IPreparedProduct product, long firstRow, Span<byte> back);
 
+    /// <summary>Writes rows of a product in doubles as they are.</summary>
+    public abstract void Multiply(Tile tile, IPreparedProduct product, long firstRow);
+
     /// <summary>The loops of the factored SVD at this width.</summary>
     public abstract VectorLoops Loops { get; }
 }
@@ -50,6 +53,9 @@ internal sealed class SimdKernels<TLanes, TSingles, TBits, TDoubleLanes, TDouble
     public override void Subtract(Tile tile, IPreparedProduct product, long firstRow) => Run(tile, product, firstRow, negated: true, default);
 
     public override void AddAndSubtract(Tile tile, IPreparedProduct product, long firstRow, Span<byte> back) => Run(tile, product, firstRow, negated: false, back);
+
+    public override void Multiply(Tile tile, IPreparedProduct product, long firstRow) =>
+        PanelKernel<TDoubleLanes, TDoubles, double, FinishRaw<TDoubleLanes, TDoubles, double>>.Run(tile, (PackedProduct<double>)product, firstRow);
 
     private static void Run(Tile tile, IPreparedProduct product, long firstRow, bool negated, Span<byte> back)
     {

@@ -41,37 +41,21 @@ public sealed record InspectedModule
 
     internal static InspectedModule Of(AdapterDelta delta)
     {
-        string name = delta.Target.Label;
-        string dtype = CommonType.Of(delta.Tensors) ?? "mixed";
-        switch (delta)
+        TensorShape shape = delta.Shape ?? delta.Tensors[0].Shape;
+        bool matrix = delta.Shape is { Rank: >= 2 };
+        DeltaFacts facts = delta.Facts;
+        return new InspectedModule
         {
-            case LowRankDelta lora:
-                return new InspectedModule
-                {
-                    Name = name,
-                    Kind = lora.Kind,
-                    OutFeatures = lora.OutFeatures,
-                    InFeatures = lora.InFeatures,
-                    Shape = new TensorShape([lora.OutFeatures, .. lora.Down.Shape.Sizes.AsSpan()[1..]]),
-                    Rank = lora.Rank,
-                    Alpha = lora.Alpha,
-                    Scale = lora.Scale,
-                    DType = dtype,
-                };
-            case DenseDelta dense:
-                bool matrix = dense.Values.Shape.Rank >= 2;
-                return new InspectedModule
-                {
-                    Name = name,
-                    Kind = dense.Kind,
-                    OutFeatures = matrix ? dense.Values.Shape[0] : null,
-                    InFeatures = matrix ? dense.Values.Shape.AsMatrix().Columns : null,
-                    Shape = dense.Values.Shape,
-                    Scale = dense.Scale,
-                    DType = dtype,
-                };
-            default:
-                return new InspectedModule { Name = name, Kind = delta.Kind, Shape = delta.Tensors[0].Shape, DType = dtype };
-        }
+            Name = delta.Target.Label,
+            Kind = delta.Kind,
+            OutFeatures = matrix ? shape[0] : null,
+            InFeatures = matrix ? shape.AsMatrix().Columns : null,
+            Shape = shape,
+            Rank = facts.Rank,
+            Alpha = facts.Alpha,
+            Scale = facts.Scale,
+            Dora = facts.Dora,
+            DType = CommonType.Of(delta.Tensors) ?? "mixed",
+        };
     }
 }

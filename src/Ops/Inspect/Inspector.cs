@@ -47,9 +47,9 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
         }
 
         SortedDictionary<long, int> ranks = [];
-        foreach (LowRankDelta lora in adapter.Deltas.OfType<LowRankDelta>())
+        foreach (long rank in adapter.Deltas.Select(d => d.Facts.Rank).OfType<long>())
         {
-            ranks[lora.Rank] = ranks.GetValueOrDefault(lora.Rank) + 1;
+            ranks[rank] = ranks.GetValueOrDefault(rank) + 1;
         }
 
         ModuleSpectrum?[]? spectra = options.Spectrum ? Spectra(adapter.Deltas) : null;

@@ -13,7 +13,7 @@ internal static class ZeroFactor
         byte[] buffer = new byte[PieceBytes];
         foreach (AdapterDelta delta in deltas)
         {
-            if (delta is LowRankDelta lora && IsZero(lora.Up, buffer))
+            if (delta is FactoredDelta lora && IsZero(lora.Up, buffer))
             {
                 yield return new AdapterIssue(
                     "zero_factor", IssueSeverity.Warning, "B is all zero: the module changes nothing", lora.Target.Module.Path);

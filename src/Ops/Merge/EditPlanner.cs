@@ -50,9 +50,10 @@ internal sealed class EditPlanner(Checkpoint @base)
         HashSet<ParameterName> whole = [.. adapter.Replacements.Where(r => r is { Rows: null, Reason: "modules_to_save" }).Select(r => r.Target)];
         whole.ExceptWith(adapter.Replacements.Where(r => r.Rows is not null).Select(r => r.Target).Concat(adapter.Deltas.Select(d => d.Target)));
         Dictionary<ParameterName, Target> targets = TargetMatch.Resolve(parameters, whole, @base);
+        HashSet<ParameterName> optional = [.. adapter.Deltas.Where(d => d.IsOptional).Select(d => d.Target)];
         foreach ((ParameterName parameter, Target target) in targets)
         {
-            if (target.Miss is { } miss) _notes.Miss($"{adapter.Path}: {miss}", parameter.Path);
+            if (target.Miss is { } miss && !optional.Contains(parameter)) _notes.Miss($"{adapter.Path}: {miss}", parameter.Path);
         }
 
         _added.Add((adapter, input, targets));
@@ -236,21 +237,20 @@ internal sealed class EditPlanner(Checkpoint @base)
             return;
         }
 
-        TensorShape? needed = delta switch
+        if (!Orientations.Fits(delta, edit.Shape))
         {
-            LowRankDelta lowRank => orientations.Fits(lowRank, edit.Shape) ? edit.Shape : null,
-            DenseDelta dense => dense.Values.Shape == edit.Shape ? edit.Shape : null,
-            _ => throw new UnsupportedException($"module '{delta.Target.Module}': a {delta.Kind} update cannot be merged yet", adapter.Path),
-        };
-        if (needed is null)
-        {
-            _notes.Miss($"{adapter.Path}: {delta.Target} needs {Wanted(delta)}, but {tensor} is {edit.Shape} in the base", delta.Target.Path);
+            _notes.Miss($"{adapter.Path}: {delta.Target} needs {delta.Wanted}, but {tensor} is {edit.Shape} in the base", delta.Target.Path);
             return;
         }
 
         if (edit.Base is not null && ReferenceEquals(edit, _edits.GetValueOrDefault(tensor)) && !NoteTied(adapter, delta, tensor, tied)) return;
-        bool transposed = delta is LowRankDelta low && orientations.IsTransposed(low, edit.Shape);
-        edit.Add(new(delta, input.Weight, transposed), Weighted(Word(delta), input.Weight));
+        if (edit.Deltas.Count > 0 && edit.Deltas[0].Delta.RowDimensions != delta.RowDimensions)
+        {
+            _notes.Miss($"{adapter.Path}: {delta.Target} is updated as a stack of experts and as one weight; expected one kind of update", delta.Target.Path);
+            return;
+        }
+
+        edit.Add(new(delta, input.Weight, orientations.IsTransposed(delta, edit.Shape)), Weighted(Word(delta), input.Weight));
     }
 
     /// <summary>
@@ -334,14 +334,7 @@ internal sealed class EditPlanner(Checkpoint @base)
     private static string? Replacer(TensorEdit edit, Adapter adapter) =>
         edit.Whole?.Adapter ?? edit.Rows.Values.Select(r => r.Adapter).FirstOrDefault(path => path != adapter.Path);
 
-    private static string Wanted(AdapterDelta delta) => delta switch
-    {
-        LowRankDelta lowRank => $"[{lowRank.OutFeatures}, {string.Join(", ", lowRank.Down.Shape.Sizes.Skip(1))}]",
-        DenseDelta dense => dense.Values.Shape.ToString(),
-        _ => "another shape",
-    };
-
-    private static string Word(AdapterDelta delta) => delta is LowRankDelta lowRank ? $"lora r={lowRank.Rank}" : delta.Kind;
+    private static string Word(AdapterDelta delta) => delta.Facts.Rank is { } rank ? $"{delta.Kind} r={rank}" : delta.Kind;
 
     private static string Weighted(string word, double weight) => weight == 1 ? word : $"{word} × {Number(weight)}";
 

@@ -94,7 +94,7 @@ public sealed class MergePlan : IDisposable
             EditPlanner edits = new(@base);
             foreach (AdapterInput input in options.Adapters)
             {
-                adapters.Add(AdapterLayouts.Open(input.Path));
+                adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
                 edits.Add(adapters[^1], input);
             }
 

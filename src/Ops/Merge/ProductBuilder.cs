@@ -7,14 +7,14 @@ using LoraKit.Ops.Compute;
 namespace LoraKit.Ops.Merge;
 
 /// <summary>
-/// All updates of one tensor as one product: [w₁s₁U₁ | w₂s₂U₂ | …] · [V₁; V₂; …], with U·V = B·A where the base stores [out, in] and
+/// The low-rank updates of one tensor as one product: [w₁s₁U₁ | w₂s₂U₂ | …] · [V₁; V₂; …], with U·V = B·A where the base stores [out, in] and
 /// U·V = Aᵀ·Bᵀ where it stores [in, out]. The factors are read here and checked to be finite.
 /// </summary>
 internal static class ProductBuilder
 {
     /// <param name="name">The tensor's, for messages.</param>
     /// <param name="shape">The tensor's.</param>
-    /// <param name="deltas">Its updates, in order.</param>
+    /// <param name="deltas">Those updates, in order.</param>
     /// <param name="inDoubles">Whether the factors are doubles.</param>
     public static LowRankProduct Build(string name, TensorShape shape, IReadOnlyList<WeightedDelta> deltas, bool inDoubles) => inDoubles
         ? Build(name, shape, deltas, inDoubles, t => t.ToDoubles(), double.CreateChecked, (rows, columns, rank, l, r) => new LowRankProduct(rows, columns, rank, l, r))
@@ -27,7 +27,7 @@ internal static class ProductBuilder
         where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
     {
         (long rows, long columns) = shape.AsMatrix();
-        long rank = deltas.Sum(d => d.Delta is LowRankDelta lowRank ? lowRank.Rank : columns);
+        long rank = deltas.Sum(d => ((FactoredDelta)d.Delta).Rank);
         if (columns > int.MaxValue || checked(rows * rank) > Array.MaxLength || checked(rank * columns) > Array.MaxLength)
         {
             throw new UnsupportedException($"tensor '{Printable.Text(name)}' {shape}: updates of rank {rank} in all do not fit in memory", tensor: name);
@@ -38,17 +38,12 @@ internal static class ProductBuilder
         int first = 0;
         foreach (WeightedDelta weighted in deltas)
         {
-            first += weighted.Delta switch
-            {
-                LowRankDelta lowRank => Place(lowRank, weighted, first),
-                DenseDelta dense => PlaceDense(dense, weighted.Weight, first),
-                _ => throw new InvalidOperationException(weighted.Delta.Kind),
-            };
+            first += Place((FactoredDelta)weighted.Delta, weighted, first);
         }
 
         return finish(rows, (int)columns, (int)rank, left, right);
 
-        int Place(LowRankDelta delta, WeightedDelta weighted, int at)
+        int Place(FactoredDelta delta, WeightedDelta weighted, int at)
         {
             T[] up = FiniteValues.Require(read(delta.Up), delta.Up);
             T[] down = FiniteValues.Require(read(delta.Down), delta.Down);
@@ -72,19 +67,6 @@ internal static class ProductBuilder
             }
 
             return r;
-        }
-
-        // A dense update D of a [rows, columns] tensor is the product D · I.
-        int PlaceDense(DenseDelta delta, double weight, int at)
-        {
-            T[] values = FiniteValues.Require(read(delta.Values), delta.Values);
-            ScaleInto(delta.Values, values, (int)columns, 1, (int)rows, (int)columns, delta.Scale * weight, at);
-            for (int j = 0; j < columns; j++)
-            {
-                right[((long)(at + j) * columns) + j] = T.One;
-            }
-
-            return (int)columns;
         }
 
         void ScaleInto(TensorValue tensor, T[] source, int rowStride, int columnStride, int sourceRows, int sourceColumns, double scale, int at)

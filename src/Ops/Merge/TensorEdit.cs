@@ -42,8 +42,11 @@ internal sealed class TensorEdit(string name, TensorValue? @base, DType baseType
     /// <summary>Whether nothing happens to the tensor.</summary>
     public bool IsEmpty => Whole is null && Rows.Count == 0 && _deltas.Count == 0;
 
-    /// <summary>Whether values from several places make up the tensor before updates are added.</summary>
-    public bool IsComposed => Rows.Count > 0 || Whole is { Weight: not 1 };
+    /// <summary>Whether values from several places make up the tensor, in F64, before a product is added: others, or updates that are made row by row.</summary>
+    public bool IsComposed => Rows.Count > 0 || Whole is { Weight: not 1 } || _deltas.Exists(d => d.Delta is not FactoredDelta);
+
+    /// <summary>The tensor as a matrix, as its updates see it.</summary>
+    public (long Rows, long Columns) AsMatrix() => Shape.AsMatrix(TensorUpdates.RowDimensions(_deltas));
 
     public void Replace(WeightedReplacement replacement, string word)
     {

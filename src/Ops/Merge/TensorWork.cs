@@ -8,7 +8,7 @@ namespace LoraKit.Ops.Merge;
 /// <summary>One tensor whose values a merge changes.</summary>
 internal sealed class TensorWork : TensorTiles
 {
-    private readonly SharedProduct? _product;
+    private readonly TensorUpdates? _updates;
 
     /// <param name="tensor">What becomes of it.</param>
     /// <param name="file">Where it is written.</param>
@@ -21,9 +21,9 @@ internal sealed class TensorWork : TensorTiles
         IsComposed = Edit?.IsComposed == true;
         InDoubles = IsComposed || Target.DType == DType.F64 || Straight.DType == DType.F64;
         // Without updates rows have no meaning: one element is as good as a row.
-        (Rows, long columns) = Edit is { Deltas.Count: > 0 } || IsComposed ? Target.Shape.AsMatrix() : (Target.Shape.ElementCount, 1);
+        (Rows, long columns) = Edit is { Deltas.Count: > 0 } || IsComposed ? Edit!.AsMatrix() : (Target.Shape.ElementCount, 1);
         Columns = checked((int)columns);
-        if (Edit is { Deltas.Count: > 0 }) _product = new(() => ProductBuilder.Build(Edit.Name, Edit.Shape, Edit.Deltas, InDoubles));
+        if (Edit is { Deltas.Count: > 0 }) _updates = new(Edit.Name, Edit.Shape, Edit.Deltas, InDoubles, () => new ComposedRows(Edit, Base, Columns));
         Undo = tensor.Source is { } source ? undo?.Add(source, Target, Columns, Edit?.Deltas ?? [], InDoubles) : null;
     }
 
@@ -52,7 +52,7 @@ internal sealed class TensorWork : TensorTiles
 
     /// <summary>Whether the sums that make the tensor also predict the base from it, with this backend: those of the managed arithmetic, added to the base itself.</summary>
     public bool PredictsBase(ICompute compute) =>
-        Undo is { SubtractsUpdates: true } && _product is not null && IsStraightFromBase && Straight.DType == Target.DType && compute is SimdCompute;
+        Undo is { SubtractsUpdates: true } && _updates is not null && IsStraightFromBase && Straight.DType == Target.DType && compute is SimdCompute;
 
     public override IEnumerable<MergeJob> Tiles(int tileBytes)
     {
@@ -62,12 +62,15 @@ internal sealed class TensorWork : TensorTiles
         return Cut(rows, rowBytes, tileBytes, Undo?.Cut.BlockRows ?? 1).Select(tile => new TileJob(this, tile.First, tile.Count));
     }
 
-    /// <summary>The tensor's updates, ready to be added; null where it has none.</summary>
-    public IPreparedProduct? Product(ICompute compute) => _product?.Get(compute);
+    /// <summary>The tensor's updates of low rank, ready to be added; null where it has none.</summary>
+    public IPreparedProduct? Product(ICompute compute) => _updates?.Product(compute);
+
+    /// <summary>The tensor's updates where some are made row by row; else null.</summary>
+    public TensorUpdates? Contributing => _updates is { HasContributions: true } ? _updates : null;
 
     public override void Release()
     {
-        _product?.Dispose();
+        _updates?.Dispose();
         Undo?.Release();
     }
 

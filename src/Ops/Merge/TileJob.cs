@@ -38,6 +38,7 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
         context.Computing.Wait(context.Cancellation);
         try
         {
+            if (work.Contributing is { } updates) AddContributions(updates, context.Buffers);
             if (product is null)
             {
                 FloatConvert.Cast(sourceType, source, work.Target.DType, destination);
@@ -62,5 +63,13 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
         }
 
         return destination;
+    }
+
+    /// <summary>To the composed values, where they lie; an update sees them as they were.</summary>
+    private void AddContributions(TensorUpdates updates, TileBuffers buffers)
+    {
+        Span<double> values = buffers.Values(_elements), before = default;
+        if (updates.NeedsBase) values.CopyTo(before = buffers.Others(_elements));
+        updates.AddContributions(firstRow, _rows, 1, before, values);
     }
 }

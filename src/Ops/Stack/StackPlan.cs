@@ -77,7 +77,7 @@ public sealed class StackPlan : IDisposable
             IModuleStacker? exact = options.Semantics == StackSemantics.Exact ? new ExactStacker(options) : null;
             foreach (AdapterInput input in options.Adapters)
             {
-                adapters.Add(AdapterLayouts.Open(input.Path));
+                adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
                 RequireSameLayout(adapters[0], adapters[^1]);
             }
 

@@ -12,7 +12,7 @@ namespace LoraKit.Ops.Undo;
 internal sealed class Prediction : IDisposable
 {
     private readonly BlockCut _cut;
-    private readonly SharedProduct? _updates;
+    private readonly ReferenceSums? _updates;
 
     /// <param name="name">The tensor's, for messages.</param>
     /// <param name="merged">The shape after the merge.</param>
@@ -22,14 +22,11 @@ internal sealed class Prediction : IDisposable
     public Prediction(string name, TensorShape merged, BlockCut cut, IReadOnlyList<WeightedDelta> deltas, bool inDoubles)
     {
         _cut = cut;
-        if (deltas.Count > 0) _updates = new(() => ProductBuilder.Build(name, merged, deltas, inDoubles));
+        if (deltas.Count > 0) _updates = new(new(name, merged, deltas, inDoubles, null));
     }
 
-    /// <summary>The arithmetic that is the same everywhere.</summary>
-    public static SimdCompute Reference { get; } = new();
-
     /// <summary>Whether a kind of update can be subtracted without knowing the base. Other kinds are predicted as if they did nothing.</summary>
-    public static bool Subtracts(AdapterDelta delta) => delta is LowRankDelta or DenseDelta;
+    public static bool Subtracts(AdapterDelta delta) => !delta.NeedsBase && delta.IsReproducible;
 
     /// <summary>Predicts a tile.</summary>
     /// <param name="firstRow">Its first row.</param>
@@ -53,7 +50,7 @@ internal sealed class Prediction : IDisposable
                 Rows = rows,
                 Columns = _cut.Columns,
             };
-            Reference.SubtractProduct(tile, _updates.Get(Reference), firstRow);
+            _updates.Subtract(tile, firstRow);
         }
         else if (_cut.MergedType == _cut.OriginalType)
         {

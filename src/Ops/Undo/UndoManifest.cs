@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using LoraKit.Formats.Layouts;
 
 namespace LoraKit.Ops.Undo;
 
@@ -43,7 +44,10 @@ internal sealed record UndoManifest
 /// <param name="Weight">Its weight.</param>
 /// <param name="Tensors">XXH128 of its tensor file.</param>
 /// <param name="Config">XXH128 of its configuration; null where it had none.</param>
-internal sealed record UndoAdapter(string Path, double Weight, string Tensors, string? Config);
+/// <param name="Reading">How it was read; null where the files alone say it.</param>
+internal sealed record UndoAdapter(
+    string Path, double Weight, string Tensors, string? Config,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] AdapterReadOptions? Reading = null);
 
 /// <summary>A tensor file of the base; its header is the tensor <c>header:</c> and its path.</summary>
 /// <param name="Path">Its place in the base's folder, with <c>/</c>.</param>
@@ -78,6 +82,6 @@ internal sealed record UndoTensor(
 internal sealed record UndoUpdate(int Adapter, string Target, int Occurrence, bool Transposed);
 
 /// <summary>The manifest's shape, known at build time.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(UndoManifest))]
 internal sealed partial class UndoJson : JsonSerializerContext;

@@ -1,6 +1,7 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Merge;
@@ -88,7 +89,8 @@ internal sealed class UndoRecorder(string path, Checkpoint @base, IReadOnlyList<
         AdapterHashes hashes = AdapterHashes.Of(input.Path, cancellation);
         string folder = RealPath.Of(Path.GetDirectoryName(Path.GetFullPath(path))!);
         string relative = Path.GetRelativePath(folder, Path.GetFullPath(input.Path));
-        return new(relative.Replace(Path.DirectorySeparatorChar, '/'), input.Weight, hashes.Tensors, hashes.Config);
+        AdapterReadOptions? reading = input.Reading == AdapterReadOptions.Default ? null : input.Reading;
+        return new(relative.Replace(Path.DirectorySeparatorChar, '/'), input.Weight, hashes.Tensors, hashes.Config, reading);
     }
 
     private static UndoFile Describe(CheckpointShard shard, List<TensorToWrite> tensors)

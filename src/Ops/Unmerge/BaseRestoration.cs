@@ -32,7 +32,7 @@ internal sealed class BaseRestoration : Restoration
             EditPlanner edits = new(_base);
             foreach (AdapterInput input in options.Adapters)
             {
-                _adapters.Add(AdapterLayouts.Open(input.Path));
+                _adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
                 edits.Add(_adapters[^1], input);
             }
 

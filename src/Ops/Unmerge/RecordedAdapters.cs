@@ -30,7 +30,7 @@ internal sealed class RecordedAdapters : IDisposable
             foreach (int index in record.Manifest.Tensors.SelectMany(t => t.Updates).Select(u => u.Adapter).Distinct().Order())
             {
                 if (index < 0 || index >= record.Manifest.Adapters.Count) throw UndoRecord.Damaged(record.Path, $"there is no adapter {index}");
-                adapters.Add(index, Locate(record, record.Manifest.Adapters[index], candidates));
+                adapters.Add(index, Locate(record, record.Manifest.Adapters[index], candidates), record.Manifest.Adapters[index].Reading);
             }
 
             return adapters;
@@ -55,13 +55,8 @@ internal sealed class RecordedAdapters : IDisposable
                 throw UndoRecord.Damaged(_record.Path, $"its adapter has no update of '{Printable.Text(update.Target)}'", tensor.Name);
             }
 
-            (long rows, long columns) = merged.AsMatrix();
-            bool fits = columns == tensor.Columns && delta switch
-            {
-                LowRankDelta low => (low.OutFeatures, low.Down.Shape.AsMatrix().Columns) == (update.Transposed ? (columns, rows) : (rows, columns)),
-                DenseDelta dense => dense.Values.Shape.ElementCount == rows * columns,
-                _ => false,
-            };
+            TensorShape weight = update.Transposed && merged.Rank == 2 ? new(merged[1], merged[0]) : merged;
+            bool fits = merged.AsMatrix(delta.RowDimensions).Columns == tensor.Columns && delta.Fits(weight) && Prediction.Subtracts(delta);
             if (!fits) throw UndoRecord.Damaged(_record.Path, $"the update of '{Printable.Text(update.Target)}' does not fit it", tensor.Name);
             found.Add(new(delta, _record.Manifest.Adapters[update.Adapter].Weight, update.Transposed));
         }
@@ -77,9 +72,9 @@ internal sealed class RecordedAdapters : IDisposable
         }
     }
 
-    private void Add(int index, string path)
+    private void Add(int index, string path, AdapterReadOptions? reading)
     {
-        Adapter adapter = AdapterLayouts.Open(path);
+        Adapter adapter = AdapterLayouts.Open(path, reading);
         _opened.Add(index, adapter);
         foreach (var ofTarget in adapter.Deltas.GroupBy(d => d.Target.Path, StringComparer.Ordinal))
         {

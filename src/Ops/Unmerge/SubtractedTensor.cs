@@ -17,7 +17,7 @@ internal sealed class SubtractedTensor : TensorTiles
 {
     private readonly StoredTensor _merged;
     private readonly RestorationCounts _counts;
-    private readonly SharedProduct _updates;
+    private readonly ReferenceSums _updates;
     private readonly long _rows;
     private readonly int _columns;
     private readonly int _elementBytes;
@@ -27,9 +27,8 @@ internal sealed class SubtractedTensor : TensorTiles
     {
         _merged = merged;
         _counts = counts;
-        bool inDoubles = target.DType == DType.F64;
-        _updates = new(() => ProductBuilder.Build(edit.Name, target.Shape, edit.Deltas, inDoubles));
-        (_rows, long columns) = target.Shape.AsMatrix();
+        _updates = new(new(edit.Name, target.Shape, edit.Deltas, target.DType == DType.F64 || edit.IsComposed, null));
+        (_rows, long columns) = edit.AsMatrix();
         _columns = checked((int)columns);
         _elementBytes = target.DType.Bytes();
     }
@@ -52,7 +51,7 @@ internal sealed class SubtractedTensor : TensorTiles
             {
                 int now = Math.Min(pieceRows, rows - row);
                 Span<byte> source = merged.Slice(row * rowBytes, now * rowBytes), destination = predicted.Slice(row * rowBytes, now * rowBytes);
-                Prediction.Reference.SubtractProduct(Tile(source, destination, now), _updates.Get(Prediction.Reference), firstRow + row);
+                _updates.Subtract(Tile(source, destination, now), firstRow + row);
                 _counts.AddMayDiffer(CountAmbiguous(context, source, destination, firstRow + row, now));
             }
         }
@@ -80,13 +79,12 @@ internal sealed class SubtractedTensor : TensorTiles
         int elements = rows * _columns, masks = (elements + EqualElements.Lanes - 1) / EqualElements.Lanes;
         Span<ulong> certain = MemoryMarshal.Cast<byte, ulong>(context.Buffers.Codes(masks * sizeof(ulong)));
         certain.Fill(ulong.MaxValue);
-        IPreparedProduct product = _updates.Get(Prediction.Reference);
-        Prediction.Reference.AddProduct(Tile(predicted, again, rows), product, firstRow);
+        _updates.Add(Tile(predicted, again, rows), firstRow);
         Keep<T>(certain, again, merged, wanted: true);
         foreach (bool below in (ReadOnlySpan<bool>)[false, true])
         {
             Ordinals<T>.Neighbours(MemoryMarshal.Cast<byte, T>(predicted), MemoryMarshal.Cast<byte, T>(neighbours), below);
-            Prediction.Reference.AddProduct(Tile(neighbours, again, rows), product, firstRow);
+            _updates.Add(Tile(neighbours, again, rows), firstRow);
             Keep<T>(certain, again, merged, wanted: false);
         }
 

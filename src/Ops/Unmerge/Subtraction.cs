@@ -25,7 +25,7 @@ internal sealed class Subtraction : Restoration
         {
             foreach (AdapterInput input in options.Adapters)
             {
-                Adapter adapter = AdapterLayouts.Open(input.Path);
+                Adapter adapter = AdapterLayouts.Open(input.Path, input.Reading);
                 _adapters.Add(adapter);
                 RequireSubtractable(adapter);
                 _edits.Add(adapter, input);

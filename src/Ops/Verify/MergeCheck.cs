@@ -35,7 +35,7 @@ internal sealed class MergeCheck(VerifyOptions options, IProgress<OpProgress>? p
             EditPlanner edits = new(@base);
             foreach (AdapterInput input in options.Adapters)
             {
-                adapters.Add(AdapterLayouts.Open(input.Path));
+                adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
                 edits.Add(adapters[^1], input);
             }
 

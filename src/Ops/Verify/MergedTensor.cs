@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Diff;
@@ -44,7 +45,7 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
         get
         {
             if (IsExact) return (planned.Target.Shape.ElementCount, 1);
-            (long rows, long columns) = planned.Target.Shape.AsMatrix();
+            (long rows, long columns) = planned.Edit!.AsMatrix();
             return (rows, checked((int)columns));
         }
     }
@@ -65,7 +66,10 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
     public MergeErrors Check(long firstRow, long rows, ICompute compute, CancellationToken cancellation)
     {
         int columns = Size.Columns;
-        LowRankProduct? product = planned.Edit is { Deltas.Count: > 0 } edit ? ProductBuilder.Build(edit.Name, edit.Shape, edit.Deltas, inDoubles: true) : null;
+        TensorEdit? edit = planned.Edit;
+        WeightedDelta[] factored = [.. edit?.Deltas.Where(d => d.Delta is FactoredDelta) ?? []];
+        LowRankProduct? product = factored.Length > 0 ? ProductBuilder.Build(edit!.Name, edit.Shape, factored, inDoubles: true) : null;
+        using TensorUpdates? updates = edit is null ? null : new(edit.Name, edit.Shape, edit.Deltas, true, () => new ComposedRows(edit, planned.Source, columns));
         using IPreparedProduct? prepared = product is null ? null : compute.Prepare(product);
         FactorNorms? norms = product is null ? null : new(product);
         int most = tileElements / Math.Max(columns, 1);
@@ -78,7 +82,7 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
             cancellation.ThrowIfCancellationRequested();
             int now = (int)Math.Min(rowsPerTile, firstRow + rows - row);
             if (IsCopied || !HasNumbers) CompareBytes(row * columns, now * columns, errors);
-            else Compare(row, now, columns, prepared, compute, norms, product?.Rank ?? 0, buffers, scratch, errors);
+            else Compare(row, now, columns, updates, prepared, compute, norms, product?.Rank ?? 0, buffers, scratch, errors);
         }
 
         return errors;
@@ -94,7 +98,7 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
     }
 
     private void Compare(
-        long row, int rows, int columns, IPreparedProduct? product, ICompute compute, FactorNorms? norms, int rank, TileBuffers buffers, Scratch scratch,
+        long row, int rows, int columns, TensorUpdates? updates, IPreparedProduct? product, ICompute compute, FactorNorms? norms, int rank, TileBuffers buffers, Scratch scratch,
         MergeErrors errors)
     {
         int count = rows * columns;
@@ -102,9 +106,17 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
         Span<double> rounded = scratch.Rounded.AsSpan(0, count), found = scratch.Found.AsSpan(0, count);
         ReadOnlySpan<byte> source = TileSource.Read(planned.Edit, planned.Source, columns, row, rows, buffers);
         FloatConvert.ToDoubles(_sourceType, source, old);
+        bool contributes = updates is { HasContributions: true };
+        if (contributes)
+        {
+            old.CopyTo(rounded);
+            updates!.AddContributions(row, rows, 1, old, rounded);
+            source = MemoryMarshal.AsBytes(rounded);
+        }
+
         if (product is null)
         {
-            old.CopyTo(exact);
+            (contributes ? rounded : old).CopyTo(exact);
         }
         else
         {
@@ -131,7 +143,8 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
             errors.Count(change * change);
             // A zero is right with either sign, a NaN with any bits.
             if (found[i] == rounded[i] || (double.IsNaN(found[i]) && double.IsNaN(rounded[i]))) continue;
-            double sums = (rank + 2) * Math.ScaleB(1, -24) * (Math.Abs(old[i]) + (norms?.Bound(row + (i / columns), i % columns) ?? 0));
+            double terms = contributes ? rank + 2 + Math.Sqrt(columns) : rank + 2;
+            double sums = terms * Math.ScaleB(1, -24) * (Math.Abs(old[i]) + (contributes ? Math.Abs(exact[i] - old[i]) : 0) + (norms?.Bound(row + (i / columns), i % columns) ?? 0));
             double unit = double.IsFinite(exact[i]) ? Ulps.Size(actual.DType, Math.Max(Math.Abs(exact[i]), Math.Abs(exact[i] - old[i]))) : 0;
             bool explained = !IsExact && Math.Abs(found[i] - exact[i]) <= unit + sums;
             errors.AddWrong((row * columns) + i, found[i], rounded[i], actual.DType, explained);

@@ -1,9 +1,7 @@
 using LoraKit.Formats.Containers;
 using LoraKit.Formats.Tensors;
-using LoraKit.Formats.Tests.Pickle;
-using LoraKit.Formats.Tests.Zip;
 using LoraKit.Tests;
-using static LoraKit.Formats.Tests.Pickle.PickleBytes;
+using static LoraKit.Tests.PickleBytes;
 
 namespace LoraKit.Formats.Tests.Containers;
 

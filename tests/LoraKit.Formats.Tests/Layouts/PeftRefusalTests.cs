@@ -6,7 +6,6 @@ namespace LoraKit.Formats.Tests.Layouts;
 public sealed class PeftRefusalTests
 {
     [Theory]
-    [InlineData("LOHA", "LoHa")]
     [InlineData("LOKR", "LoKr")]
     [InlineData("IA3", "IA3")]
     [InlineData("ADALORA", "AdaLoRA")]

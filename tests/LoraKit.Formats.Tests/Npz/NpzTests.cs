@@ -1,7 +1,7 @@
 using System.Text;
 using LoraKit.Formats.Tensors;
 using LoraKit.Formats.Tests.Containers;
-using LoraKit.Formats.Tests.Zip;
+using LoraKit.Tests;
 
 namespace LoraKit.Formats.Tests.Npz;
 

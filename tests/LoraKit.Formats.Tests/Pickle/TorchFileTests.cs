@@ -1,7 +1,7 @@
 using LoraKit.Formats.Tensors;
 using LoraKit.Formats.Tests.Containers;
-using LoraKit.Formats.Tests.Zip;
-using static LoraKit.Formats.Tests.Pickle.PickleBytes;
+using LoraKit.Tests;
+using static LoraKit.Tests.PickleBytes;
 
 namespace LoraKit.Formats.Tests.Pickle;
 

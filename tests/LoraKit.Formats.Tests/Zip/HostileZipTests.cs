@@ -1,5 +1,6 @@
 using LoraKit.Formats.Tests.Containers;
-using static LoraKit.Formats.Tests.Pickle.PickleBytes;
+using LoraKit.Tests;
+using static LoraKit.Tests.PickleBytes;
 
 namespace LoraKit.Formats.Tests.Zip;
 

@@ -21,12 +21,13 @@ internal sealed class PeftConfig
                 $"{Printable.Text(path)}: 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
         BaseModel = Settings.Text("base_model_name_or_path");
         _rank = Settings.WholeNumber("r", 8);
-        _alpha = Settings.Number("lora_alpha", 8);
+        bool isLora = PeftType is "LORA" or "ADALORA";
+        _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", 8);
         _rankStabilized = Settings.Flag("use_rslora");
-        // AdaLoRA keeps lists of flags in a setting of the same name; it is refused by its method before these are needed.
-        bool lora = PeftType == "LORA";
-        _rankPatterns = new("rank_pattern", path, lora ? Settings.Map("rank_pattern", Settings.AsWholeNumber) : []);
-        _alphaPatterns = new("alpha_pattern", path, lora ? Settings.Map("alpha_pattern", Settings.AsNumber) : []);
+        // AdaLoRA keeps lists of flags in a setting of the same name.
+        bool hasPatterns = PeftType != "ADALORA";
+        _rankPatterns = new("rank_pattern", path, hasPatterns ? Settings.Map("rank_pattern", Settings.AsWholeNumber) : []);
+        _alphaPatterns = new("alpha_pattern", path, hasPatterns ? Settings.Map("alpha_pattern", Settings.AsNumber) : []);
         IsConv1D = Settings.Flag("fan_in_fan_out");
         TiesWeights = Settings.Flag("ensure_weight_tying");
         HasLoraBias = Settings.Flag("lora_bias");

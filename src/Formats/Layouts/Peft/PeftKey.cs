@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Layouts.Peft.Methods;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -17,6 +18,9 @@ internal sealed record PeftKey(
     /// <summary>What every name begins with as PEFT writes it.</summary>
     public const string Prefix = "base_model.model.";
 
+    /// <summary>What the names of tensors that belong to no module begin with.</summary>
+    public const string ModelPrefix = "base_model.";
+
     private const string BaseLayer = "base_layer";
     private const string SavedModules = "modules_to_save";
     private const string OriginalModule = "original_module";
@@ -29,13 +33,16 @@ internal sealed record PeftKey(
     /// <summary>Takes a name apart; anything that is no known spelling is a plain parameter.</summary>
     /// <param name="tensor">The tensor.</param>
     /// <param name="adapterName">The adapter name that keys of this file carry.</param>
-    public static PeftKey Parse(TensorInfo tensor, string adapterName = "default")
+    /// <param name="method">The method whose tensors are taken for such; null for LoRA.</param>
+    public static PeftKey Parse(TensorInfo tensor, string adapterName = "default", IPeftMethod? method = null)
     {
         // torch.compile and FSDP put these components between the others.
         string[] parts = [.. tensor.Name.Split('.').Where(part => part is not ("_orig_mod" or "_fsdp_wrapped_module"))];
+        if (method is not null && Shared(tensor, method, adapterName) is { } shared) return shared;
         bool hasPrefix = parts is ["base_model", "model", _, ..];
         if (hasPrefix) parts = parts[2..];
 
+        if (method is not null && OfMethod(parts, method, adapterName) is { } own) return own with { Tensor = tensor, HasPrefix = hasPrefix };
         int copy = Array.IndexOf(parts, OriginalModule);
         for (int at = copy >= 0 ? copy : parts.Length - 1; at >= 0; at--)
         {
@@ -45,6 +52,35 @@ internal sealed record PeftKey(
         }
 
         return Plain(parts) with { Tensor = tensor, HasPrefix = hasPrefix };
+    }
+
+    /// <summary>The longest of the method's names that the key ends with, the adapter's name after its first component or not.</summary>
+    private static PeftKey? OfMethod(string[] parts, IPeftMethod method, string adapterName)
+    {
+        foreach (string name in method.ModuleTensors.OrderByDescending(name => name.Length))
+        {
+            string[] ending = name.Split('.');
+            string[] spelt = [ending[0], adapterName, .. ending[1..]];
+            foreach (string[] tail in (ReadOnlySpan<string[]>)[ending, spelt])
+            {
+                if (parts.Length > tail.Length && parts.AsSpan()[^tail.Length..].SequenceEqual(tail)) return Key(PeftRole.MethodTensor, parts.AsSpan()[..^tail.Length], name);
+            }
+        }
+
+        return null;
+    }
+
+    private static PeftKey? Shared(TensorInfo tensor, IPeftMethod method, string adapterName)
+    {
+        foreach (string name in method.SharedTensors)
+        {
+            if (tensor.Name == $"{ModelPrefix}{name}" || tensor.Name == $"{ModelPrefix}{name}.{adapterName}")
+            {
+                return Key(PeftRole.SharedTensor, [], name) with { Tensor = tensor, HasPrefix = true };
+            }
+        }
+
+        return null;
     }
 
     private static PeftKey? Tuner(ReadOnlySpan<string> module, string part, ReadOnlySpan<string> rest, string adapterName)

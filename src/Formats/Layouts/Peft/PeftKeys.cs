@@ -1,4 +1,5 @@
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Peft.Methods;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -11,7 +12,7 @@ internal static class PeftKeys
 
     /// <exception cref="InvalidAdapterException">A name is absurdly long, or the names carry two adapters' names.</exception>
     /// <exception cref="UnsupportedException">A tensor belongs to a method that is not read.</exception>
-    public static IReadOnlyList<PeftKey> Parse(ITensorSource source)
+    public static IReadOnlyList<PeftKey> Parse(ITensorSource source, IPeftMethod? method = null)
     {
         if (source.Tensors.FirstOrDefault(tensor => tensor.Name.Length > LongestName) is { } endless)
         {
@@ -20,9 +21,9 @@ internal static class PeftKeys
                 source.Path, endless.Name);
         }
 
-        List<PeftKey> keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor))];
+        List<PeftKey> keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor, method: method))];
         string? adapterName = AdapterName(source, keys);
-        if (adapterName is not (null or "default")) keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor, adapterName))];
+        if (adapterName is not (null or "default")) keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor, adapterName, method))];
 
         if (keys.Find(key => key.Role == PeftRole.Refused) is { } refused)
         {

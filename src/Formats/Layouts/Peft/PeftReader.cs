@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Peft.Methods;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -30,6 +31,13 @@ internal sealed class PeftReader
         IReadOnlyList<PeftFactors> modules = _config.PeftType == "LORA" ? PeftFactors.Group(File, _keys) : [];
         List<AdapterDelta> deltas = [.. modules.SelectMany(Deltas)];
         List<Replacement> replacements = Replacements(new SavedParameters(_config, modules));
+        if (PeftMethodList.Of(_config.PeftType) is { } method)
+        {
+            (List<AdapterDelta> Deltas, List<Replacement> Replacements) read = PeftMethodReader.Read(method, _config, _source.Options, File, _keys, _ledger, _issues);
+            deltas.AddRange(read.Deltas);
+            replacements.AddRange(read.Replacements);
+        }
+
         ClaimStrays([.. modules.Select(module => module.Module)]);
         _ledger.Close();
         if (deltas.Count == 0 && replacements.Count == 0)

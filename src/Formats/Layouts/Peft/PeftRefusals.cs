@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Peft.Methods;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -23,7 +24,7 @@ internal static class PeftRefusals
     public static void Check(PeftConfig config)
     {
         JsonSettings settings = config.Settings;
-        if (config.PeftType is not ("LORA" or "TRAINABLE_TOKENS"))
+        if (config.PeftType is not ("LORA" or "TRAINABLE_TOKENS") && PeftMethodList.Of(config.PeftType) is null)
         {
             throw Refuse(settings, "peft_type", PeftMethods.Refusal(config.PeftType));
         }

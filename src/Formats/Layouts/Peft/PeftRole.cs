@@ -30,6 +30,12 @@ internal enum PeftRole : byte
     /// <summary><c>trainable_tokens_delta</c>: rows of single tokens.</summary>
     TokenRows,
 
+    /// <summary>A tensor of another method than LoRA, by <see cref="Methods.IPeftMethod.ModuleTensors"/>.</summary>
+    MethodTensor,
+
+    /// <summary>A tensor of such a method that belongs to no module.</summary>
+    SharedTensor,
+
     /// <summary>Needed for training only.</summary>
     Ignored,
 

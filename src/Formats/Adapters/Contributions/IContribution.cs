@@ -1,0 +1,13 @@
+namespace LoraKit.Formats.Adapters.Contributions;
+
+/// <summary>Rows of one update ΔW, in F64. What the rows share is read; all members may be called from several threads at once.</summary>
+internal interface IContribution : IDisposable
+{
+    /// <summary>sum[i, :] += weight · ΔW[firstRow + i, :].</summary>
+    /// <param name="firstRow">The first row of the weight, as [out, in·kernel].</param>
+    /// <param name="rows">How many.</param>
+    /// <param name="weight">What the adapter was given.</param>
+    /// <param name="base">The same rows of W, before any update; empty where no update of the tensor needs the base.</param>
+    /// <param name="sum">rows × columns.</param>
+    void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum);
+}

@@ -1,0 +1,41 @@
+using System.Numerics;
+
+namespace LoraKit.Formats.Adapters.Contributions;
+
+/// <summary>Loops over a row, element by element: every product and every sum is rounded by itself, so the bits do not depend on the width.</summary>
+internal static class RowLoops
+{
+    /// <summary>sum += factor · values.</summary>
+    public static void AddScaled(ReadOnlySpan<double> values, double factor, Span<double> sum)
+    {
+        int i = 0;
+        for (; i <= values.Length - Vector<double>.Count; i += Vector<double>.Count)
+        {
+            Vector<double> product = new Vector<double>(values[i..]) * factor;
+            (product + new Vector<double>(sum[i..])).CopyTo(sum[i..]);
+        }
+
+        for (; i < values.Length; i++)
+        {
+            double product = values[i] * factor;
+            sum[i] += product;
+        }
+    }
+
+    /// <summary>sum += factor · (one ∘ two).</summary>
+    public static void AddScaledProduct(ReadOnlySpan<double> one, ReadOnlySpan<double> two, double factor, Span<double> sum)
+    {
+        int i = 0;
+        for (; i <= one.Length - Vector<double>.Count; i += Vector<double>.Count)
+        {
+            Vector<double> product = new Vector<double>(one[i..]) * new Vector<double>(two[i..]) * factor;
+            (product + new Vector<double>(sum[i..])).CopyTo(sum[i..]);
+        }
+
+        for (; i < one.Length; i++)
+        {
+            double product = one[i] * two[i] * factor;
+            sum[i] += product;
+        }
+    }
+}

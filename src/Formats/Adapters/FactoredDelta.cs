@@ -1,0 +1,71 @@
+using LoraKit.Formats.Adapters.Contributions;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Adapters;
+
+/// <summary>
+/// A kind whose update is a product of low rank without the base: ΔW = Scale · Up · Down. Merges add it as such, and it becomes plain LoRA
+/// exactly; what the file stores may be something else, from which Up and Down are computed when they are read.
+/// </summary>
+public abstract class FactoredDelta : AdapterDelta
+{
+    /// <summary>An update of <paramref name="target"/> by <paramref name="scale"/> · <paramref name="up"/> · <paramref name="down"/>.</summary>
+    private protected FactoredDelta(ParameterName target, TensorValue down, TensorValue up, double scale)
+        : base(target)
+    {
+        RequireValues(target, down);
+        RequireValues(target, up);
+        if (down.Shape.Rank < 2 || up.Shape.Rank < 2 || down.Shape[0] != up.Shape[1] || up.Shape.AsMatrix().Columns != up.Shape[1])
+        {
+            throw Unfit(target, down, $"A {down.Shape} and B {up.Shape} do not chain; expected A [r, in…] and B [out, r]");
+        }
+
+        RequireScale(target, down, scale, $"rank {down.Shape[0]}");
+        Down = down;
+        Up = up;
+        Scale = scale;
+    }
+
+    /// <summary>A: [r, in, …kernel].</summary>
+    public TensorValue Down { get; }
+
+    /// <summary>B: [out, r] or [out, r, 1, …].</summary>
+    public TensorValue Up { get; }
+
+    /// <summary>The resolved multiplier.</summary>
+    public double Scale { get; }
+
+    /// <summary>r: the rows of A.</summary>
+    public long Rank => Down.Shape[0];
+
+    /// <summary>The rows of B.</summary>
+    public long OutFeatures => Up.Shape[0];
+
+    /// <summary>The columns of A, kernel included.</summary>
+    public long InFeatures => Down.Shape.AsMatrix().Columns;
+
+    /// <inheritdoc/>
+    public override TensorShape? Shape => new TensorShape([OutFeatures, .. Down.Shape.Sizes.AsSpan()[1..]]);
+
+    /// <inheritdoc/>
+    public override DeltaFacts Facts => new(Rank, null, Scale);
+
+    /// <inheritdoc/>
+    internal override LowRankFactors? ExactFactors() => new(Down, Up, Scale);
+
+    /// <inheritdoc/>
+    internal override IContribution Prepare(ContributionContext context) => new Contribution(
+        context.Columns, Scale, context.Arithmetic.Product(context.Rows, context.Columns, checked((int)Rank), context.Read(Up), context.Read(Down)));
+
+    private sealed class Contribution(int columns, double scale, IProductRows product) : IContribution
+    {
+        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+        {
+            using RowBuffer buffer = new(rows * columns);
+            product.Fill(firstRow, rows, buffer.Values);
+            RowLoops.AddScaled(buffer.Values, scale * weight, sum);
+        }
+
+        public void Dispose() => product.Dispose();
+    }
+}

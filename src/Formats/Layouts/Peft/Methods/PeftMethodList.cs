@@ -1,0 +1,14 @@
+namespace LoraKit.Formats.Layouts.Peft.Methods;
+
+/// <summary>The one list of PEFT's methods that are read beside LoRA.</summary>
+internal static class PeftMethodList
+{
+    /// <summary>Every method, in the order of their types.</summary>
+    public static IReadOnlyList<IPeftMethod> All { get; } =
+    [
+        new Loha(),
+    ];
+
+    /// <summary>The method of a <c>peft_type</c>; null for LoRA and for what is not read.</summary>
+    public static IPeftMethod? Of(string peftType) => All.FirstOrDefault(method => method.PeftType == peftType);
+}

@@ -1,0 +1,80 @@
+using LoraKit.Formats;
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Adapters.Contributions;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Ops.Merge;
+
+/// <summary>
+/// ΔWᵀ for a base that stores [in, out]: the update is made whole, as [out, in], and read by columns. Conv1D of transformers alone is stored
+/// so, in models of the size of GPT-2.
+/// </summary>
+internal sealed class TransposedContribution(double[] update, int outputs, int inputs) : IContribution
+{
+    private const int PieceRows = 16;
+
+    /// <param name="delta">The update, of a weight [out, in].</param>
+    /// <param name="rows">Rows as stored: in.</param>
+    /// <param name="columns">Columns as stored: out.</param>
+    /// <param name="stored">The base as it is stored; null where the update does not need it.</param>
+    /// <param name="arithmetic">What to compute with.</param>
+    /// <exception cref="UnsupportedException">The matrix is larger than an array.</exception>
+    public static TransposedContribution Of(AdapterDelta delta, long rows, int columns, IBaseRows? stored, IContributionArithmetic arithmetic)
+    {
+        if ((Int128)rows * columns > Array.MaxLength)
+        {
+            throw new UnsupportedException($"'{Formats.Files.Printable.Text(delta.Target.Path)}': a {delta.Kind} update of a [{rows}, {columns}] weight stored transposed does not fit in memory");
+        }
+
+        int inputs = (int)rows;
+        double[]? weight = stored is null ? null : Turned(stored, inputs, columns);
+        ContributionContext context = new(new TensorShape(columns, inputs), columns, inputs, weight is null ? null : new Matrix(weight, inputs), arithmetic);
+        using IContribution contribution = delta.Prepare(context);
+        double[] update = new double[(long)columns * inputs];
+        for (int row = 0; row < columns; row += PieceRows)
+        {
+            int now = Math.Min(PieceRows, columns - row);
+            Range piece = (row * inputs)..((row + now) * inputs);
+            contribution.Add(row, now, 1, weight is null ? default : weight.AsSpan(piece), update.AsSpan(piece));
+        }
+
+        return new(update, columns, inputs);
+    }
+
+    public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+    {
+        for (int i = 0; i < rows; i++)
+        {
+            Span<double> row = sum.Slice(i * outputs, outputs);
+            for (int j = 0; j < outputs; j++)
+            {
+                row[j] += weight * update[((long)j * inputs) + firstRow + i];
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+    }
+
+    private static double[] Turned(IBaseRows stored, int rows, int columns)
+    {
+        double[] turned = new double[(long)rows * columns];
+        double[] row = new double[columns];
+        for (int i = 0; i < rows; i++)
+        {
+            stored.Read(i, 1, row);
+            for (int j = 0; j < columns; j++)
+            {
+                turned[((long)j * rows) + i] = row[j];
+            }
+        }
+
+        return turned;
+    }
+
+    private sealed class Matrix(double[] values, int columns) : IBaseRows
+    {
+        public void Read(long firstRow, int rows, Span<double> destination) => values.AsSpan((int)(firstRow * columns), rows * columns).CopyTo(destination);
+    }
+}
