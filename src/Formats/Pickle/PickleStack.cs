@@ -3,7 +3,7 @@ namespace LoraKit.Formats.Pickle;
 /// <summary>The values a pickle works on, with its marks and its memo; all bounded.</summary>
 internal sealed class PickleStack(PickleInput input)
 {
-    private const int MostValues = 4_000_000;
+    private const int MostValues = 2_000_000;
 
     private readonly List<object?> _values = [];
     private readonly List<int> _marks = [];
