@@ -51,6 +51,13 @@ public abstract class AdapterDelta
     /// <summary>Whether it updates a weight of this shape, given as [out, in, …kernel].</summary>
     internal virtual bool Fits(TensorShape weight) => Shape is { } shape && shape == weight;
 
+    /// <summary>
+    /// Whether an update that its program reshapes to the weight's has room in it: the same matrix, and the same inputs where both have a
+    /// kernel. Files keep the kernel of some flat, [out, in·kernel].
+    /// </summary>
+    private protected static bool FitsReshaped(TensorShape update, TensorShape weight) =>
+        weight.Rank >= 2 && update.AsMatrix() == weight.AsMatrix() && (update.Rank == 2 || weight.Rank == 2 || update[1] == weight[1]);
+
     /// <summary>The shape it wants, for the message that there is another: <c>[64, 32]</c>.</summary>
     internal virtual string Wanted => Shape?.ToString() ?? "another shape";
 

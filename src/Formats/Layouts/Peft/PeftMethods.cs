@@ -20,8 +20,6 @@ internal static class PeftMethods
         ["GLORA"] = "GLoRA",
         ["GRALORA"] = "GraLoRA",
         ["LILY"] = "Lily",
-        ["LOHA"] = "LoHa",
-        ["LOKR"] = "LoKr",
         ["MISS"] = "MiSS",
         ["MULTITASK_PROMPT_TUNING"] = "multitask prompt tuning",
         ["OSF"] = "OSF",

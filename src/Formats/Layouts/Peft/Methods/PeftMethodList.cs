@@ -12,6 +12,7 @@ internal static class PeftMethodList
         new Ia3(),
         new LnTuning(),
         new Loha(),
+        new Lokr(),
         new Oft(),
         new Road(),
     ];
