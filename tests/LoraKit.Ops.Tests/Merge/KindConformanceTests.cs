@@ -11,22 +11,15 @@ public class KindConformanceTests
 {
     private static readonly string[] Pending =
     [
-        "peft-kinds/boft",
         "peft-kinds/c3a",
         "peft-kinds/delora",
         "peft-kinds/fourierft",
-        "peft-kinds/hra",
-        "peft-kinds/ia3",
-        "peft-kinds/lntuning",
         "peft-kinds/lora-conv-dora",
         "peft-kinds/lora-dora-bf16",
         "peft-kinds/lora-dora-embedding",
         "peft-kinds/lora-dora-linear",
         "peft-kinds/lora-gpt2-dora",
         "peft-kinds/miss",
-        "peft-kinds/oft",
-        "peft-kinds/oft-neumann",
-        "peft-kinds/road",
         "peft-kinds/shira",
         "peft-kinds/vera",
         "peft-kinds/waveft",

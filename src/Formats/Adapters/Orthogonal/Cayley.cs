@@ -14,27 +14,39 @@ internal static class Cayley
     public static double[] InverseRotation(ReadOnlySpan<double> skew, int size) => Transform(skew, size, 1);
 
     /// <summary>
-    /// The truncated Neumann series of (I + Q)(I − Q)⁻¹ as PEFT has it: I + 2Q + 2Q² + … with the last power taken once. Three terms are as
-    /// four, two are I + 2Q, one is I.
+    /// The truncated Neumann series of (I + Q)(I − Q)⁻¹ as PEFT has it since 0.18: I + 2Q + 2Q² + … with the last power taken once. Three terms
+    /// are as four, two are I + 2Q, one is I.
     /// </summary>
     /// <param name="skew">Q.</param>
     /// <param name="size">Its size.</param>
     /// <param name="terms">How many terms, I included.</param>
     public static double[] Neumann(ReadOnlySpan<double> skew, int size, long terms)
     {
-        double[] sum = Identity(size);
+        if (terms <= 2) return DoubledNeumann(skew, size, terms);
+        double[] sum = Series(skew, size, Math.Max(3, terms - 1), out double[] power);
+        RowLoops.AddScaled(Multiply(power, skew, size), 1, sum);
+        return sum;
+    }
+
+    /// <summary>The same as PEFT had it before 0.18: I + 2Q + … + 2Qⁿ⁻¹ for n terms.</summary>
+    /// <param name="skew">Q.</param>
+    /// <param name="size">Its size.</param>
+    /// <param name="terms">n.</param>
+    public static double[] DoubledNeumann(ReadOnlySpan<double> skew, int size, long terms) => Series(skew, size, terms, out _);
+
+    /// <summary>I + 2Q + … + 2Qⁿ⁻¹, and the last power.</summary>
+    private static double[] Series(ReadOnlySpan<double> skew, int size, long terms, out double[] power)
+    {
+        double[] sum = power = Identity(size);
         if (terms <= 1) return sum;
-        RowLoops.AddScaled(skew, 2, sum);
-        if (terms == 2) return sum;
-        double[] power = Multiply(skew, skew, size);
+        power = skew.ToArray();
         RowLoops.AddScaled(power, 2, sum);
-        for (long term = 3; term < terms - 1; term++)
+        for (long term = 2; term < terms; term++)
         {
             power = Multiply(power, skew, size);
             RowLoops.AddScaled(power, 2, sum);
         }
 
-        RowLoops.AddScaled(Multiply(power, skew, size), 1, sum);
         return sum;
     }
 

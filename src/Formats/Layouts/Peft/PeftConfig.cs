@@ -20,7 +20,7 @@ internal sealed class PeftConfig
             ?? throw new InvalidAdapterException(
                 $"{Printable.Text(path)}: 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
         BaseModel = Settings.Text("base_model_name_or_path");
-        _rank = Settings.WholeNumber("r", 8);
+        _rank = Settings.WholeNumber("r", PeftType switch { "GRALORA" or "HIRA" => 32, "VBLORA" => 4, _ => 8 });
         bool isLora = PeftType is "LORA" or "ADALORA";
         _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", 8);
         _rankStabilized = Settings.Flag("use_rslora");
@@ -36,6 +36,8 @@ internal sealed class PeftConfig
             null or "none" => TrainedBiases.None,
             "all" => TrainedBiases.All,
             "lora_only" => TrainedBiases.LoraOnly,
+            // oft_only, boft_only, …: of the updated modules, as lora_only.
+            { } only when PeftType != "LORA" && only.EndsWith("_only", StringComparison.Ordinal) => TrainedBiases.LoraOnly,
             _ => throw Settings.Wrong("bias", config.Json["bias"], "\"none\", \"all\" or \"lora_only\""),
         };
         ModulesToSave = [.. Settings.Texts("modules_to_save") ?? [], .. HeadsOf(Settings.Text("task_type"))];
@@ -76,6 +78,14 @@ internal sealed class PeftConfig
 
     /// <summary>The pattern that decides for a module's rank, and the one for its alpha; null where the plain setting does.</summary>
     public (string? Rank, string? Alpha) PatternsOf(ModuleName module) => (_rankPatterns.Find(module.Path)?.Key, _alphaPatterns.Find(module.Path)?.Key);
+
+    /// <summary>Whether it was saved by this version of PEFT or a later one; older ones than 0.18 do not say theirs.</summary>
+    public bool IsSince(int major, int minor)
+    {
+        string[] parts = (Settings.Text("peft_version") ?? "").Split('.');
+        return parts.Length >= 2 && int.TryParse(parts[0], out int savedMajor) && int.TryParse(parts[1], out int savedMinor)
+            && (savedMajor, savedMinor).CompareTo((major, minor)) >= 0;
+    }
 
     /// <summary>Whether a module has this rank and, to the last bit, this scale.</summary>
     public bool Says(ModuleName module, long rank, double scale) =>

@@ -30,7 +30,7 @@ internal sealed class PeftReader
     {
         IReadOnlyList<PeftFactors> modules = _config.PeftType == "LORA" ? PeftFactors.Group(File, _keys) : [];
         List<AdapterDelta> deltas = [.. modules.SelectMany(Deltas)];
-        List<Replacement> replacements = Replacements(new SavedParameters(_config, modules));
+        List<Replacement> replacements = Replacements(new SavedParameters(_config, modules, _keys.Where(key => key.Role == PeftRole.MethodTensor).Select(key => key.Module)));
         if (PeftMethodList.Of(_config.PeftType) is { } method)
         {
             (List<AdapterDelta> Deltas, List<Replacement> Replacements) read = PeftMethodReader.Read(method, _config, _source.Options, File, _keys, _ledger, _issues);

@@ -50,6 +50,17 @@ public class CayleyTests
         AssertSame(Sum(5, (q, 2), (q2, 2), (q3, 2), (q4, 1)), Cayley.Neumann(q, 5, 5));
     }
 
+    [Fact]
+    public void NeumannBeforePeft018TakesEveryPowerTwice()
+    {
+        double[] q = Skew(5, 1);
+        double[] q2 = Product(q, q, 5), q3 = Product(q2, q, 5);
+        AssertSame(Sum(5), Cayley.DoubledNeumann(q, 5, 1));
+        AssertSame(Sum(5, (q, 2)), Cayley.DoubledNeumann(q, 5, 2));
+        AssertSame(Sum(5, (q, 2), (q2, 2)), Cayley.DoubledNeumann(q, 5, 3));
+        AssertSame(Sum(5, (q, 2), (q2, 2), (q3, 2)), Cayley.DoubledNeumann(q, 5, 4));
+    }
+
     [Theory]
     [InlineData(1, 2)]
     [InlineData(6, 4)]
