@@ -4,8 +4,8 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Formats.Adapters;
 
 /// <summary>
-/// LoHa: ΔW = Scale · (B₁·A₁) ∘ (B₂·A₂), the element-wise product of two products of low rank. Source: FedPara (arXiv 2108.06098); LyCORIS
-/// and PEFT. See spec/algebra.md, "LoHa".
+/// LoHa: ΔW = Scale · (B₁·A₁) ∘ (B₂·A₂), the element-wise product of two products of low rank; on a convolution each Aᵢ may be folded out of
+/// a Tucker core. Source: FedPara (arXiv 2108.06098); LyCORIS and PEFT. See spec/algebra.md, "LoHa".
 /// </summary>
 public sealed class LohaDelta : AdapterDelta
 {
@@ -57,7 +57,41 @@ public sealed class LohaDelta : AdapterDelta
     public override DeltaFacts Facts => new(First.Down.Shape[0], Alpha, Scale);
 
     /// <inheritdoc/>
-    public override IReadOnlyList<TensorValue> Tensors => [First.Up, First.Down, Second.Up, Second.Down];
+    public override IReadOnlyList<TensorValue> Tensors => [.. First.Up.Parts, .. First.Down.Parts, .. Second.Up.Parts, .. Second.Down.Parts];
+
+    /// <inheritdoc/>
+    internal override bool Fits(TensorShape weight) => FitsReshaped(_shape, weight);
+
+    /// <summary>(B₁·A₁) ∘ (B₂·A₂) = B·A with the row-wise Kronecker product of B₁ and B₂ and the column-wise one of A₁ and A₂: rank r₁·r₂.</summary>
+    internal override LowRankFactors? ExactFactors()
+    {
+        (long rows, long columns) = _shape.AsMatrix();
+        (long r1, long r2) = (First.Down.Shape[0], Second.Down.Shape[0]);
+        if ((Int128)r1 * r2 >= Math.Min(rows, columns)) return null;
+        RowTensor up = new(First.Up.Name, new(rows, r1 * r2), [First.Up, Second.Up], () =>
+        {
+            (double[] one, double[] two) = (First.Up.ToDoubles(), Second.Up.ToDoubles());
+            return (row, values) =>
+            {
+                for (int q = 0; q < values.Length; q++)
+                {
+                    values[q] = one[(row * r1) + (q / r2)] * two[(row * r2) + (q % r2)];
+                }
+            };
+        });
+        RowTensor down = new(First.Down.Name, new([r1 * r2, .. _shape.Sizes.AsSpan()[1..]]), [First.Down, Second.Down], () =>
+        {
+            (double[] one, double[] two) = (First.Down.ToDoubles(), Second.Down.ToDoubles());
+            return (q, values) =>
+            {
+                for (int c = 0; c < values.Length; c++)
+                {
+                    values[c] = one[(q / r2 * columns) + c] * two[(q % r2 * columns) + c];
+                }
+            };
+        });
+        return new(down, up, Scale);
+    }
 
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context) => new Contribution(context.Columns, Scale, Product(First, context), Product(Second, context));

@@ -6,7 +6,15 @@ internal static class PeftMethodList
     /// <summary>Every method, in the order of their types.</summary>
     public static IReadOnlyList<IPeftMethod> All { get; } =
     [
+        new Boft(),
+        new Hira(),
+        new Hra(),
+        new Ia3(),
+        new LnTuning(),
         new Loha(),
+        new Lokr(),
+        new Oft(),
+        new Road(),
     ];
 
     /// <summary>The method of a <c>peft_type</c>; null for LoRA and for what is not read.</summary>
