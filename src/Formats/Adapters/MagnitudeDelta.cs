@@ -24,7 +24,7 @@ public sealed class MagnitudeDelta : AdapterDelta
     {
         RequireValues(inner.Target, magnitude);
         (Inner, Magnitude, Axis, Norm, Epsilon) = (inner, magnitude, axis, norm, epsilon);
-        (Orientation, SquareIsInOut, IsOptional) = (inner.Orientation, inner.SquareIsInOut, inner.IsOptional);
+        (Orientation, SquareIsInOut, IsOptional, IsEmbedding) = (inner.Orientation, inner.SquareIsInOut, inner.IsOptional, inner.IsEmbedding);
         if (inner.Shape is { } shape && !HasPlace(shape))
         {
             string wanted = axis switch

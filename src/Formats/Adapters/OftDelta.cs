@@ -37,9 +37,6 @@ public sealed class OftDelta : AdapterDelta
     /// <summary>Rows and columns of a block.</summary>
     public int BlockSize { get; }
 
-    /// <summary>Whether the rows themselves are rotated.</summary>
-    public bool IsEmbedding { get; }
-
     /// <inheritdoc/>
     public override TensorShape? Shape => null;
 

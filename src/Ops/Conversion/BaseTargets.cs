@@ -26,7 +26,7 @@ internal sealed class BaseTargets
         {
             if (edit.Whole is { } whole) _replacements[whole.Values] = edit.Name;
             foreach (WeightedRow row in edit.Rows.Values) _replacements[row.Values] = edit.Name;
-            foreach (WeightedDelta delta in edit.Deltas) _updates.Add(delta.Delta, new BaseTarget(edit, delta.Transposed));
+            foreach (WeightedDelta delta in edit.Deltas) _updates.Add(delta.Delta, new BaseTarget(edit, delta.Transposed, delta.Region));
         }
     }
 
@@ -46,20 +46,26 @@ internal sealed class BaseTargets
 /// <summary>The tensor that an update is for.</summary>
 /// <param name="Edit">What happens to it.</param>
 /// <param name="IsInOut">Whether it is stored as [in, out].</param>
-internal sealed record BaseTarget(TensorEdit Edit, bool IsInOut)
+/// <param name="Region">What of it the weight is; null for all of it.</param>
+internal sealed record BaseTarget(TensorEdit Edit, bool IsInOut, Region? Region)
 {
-    /// <summary>Its shape, as [out, in, …kernel].</summary>
-    public TensorShape Weight => IsInOut ? new(Edit.Shape[1], Edit.Shape[0]) : Edit.Shape;
+    /// <summary>How the base names the weight; null for a part of a tensor, which has no name.</summary>
+    public ParameterName? Name => Region is null ? BaseNames.ParameterOf(Edit.Name) : null;
 
-    /// <summary>The way it is stored.</summary>
-    public WeightOrientation Orientation => IsInOut ? WeightOrientation.InOut : WeightOrientation.OutIn;
+    /// <summary>The weight's shape, as [out, in, …kernel].</summary>
+    public TensorShape Weight => Region is not null ? Region.Weight(IsInOut) : IsInOut ? new(Edit.Shape[1], Edit.Shape[0]) : Edit.Shape;
 
-    /// <summary>Its values after replacements, as [out, in·kernel]. A disposable is to be disposed.</summary>
-    public IBaseRows Read()
+    /// <summary>The way it is stored, where it is a tensor by itself.</summary>
+    public WeightOrientation? Orientation => Region is not null ? null : IsInOut ? WeightOrientation.InOut : WeightOrientation.OutIn;
+
+    /// <summary>Its values after replacements, as [out, in·kernel].</summary>
+    /// <param name="stored">What they are read from, to be disposed after them.</param>
+    public IBaseRows Read(out IDisposable stored)
     {
-        (long rows, long columns) = Edit.AsMatrix();
-        ComposedRows stored = new(Edit, Edit.Base, checked((int)columns));
-        if (!IsInOut) return stored;
-        using (stored) return TurnedRows.Of(stored, checked((int)rows), (int)columns);
+        (_, long columns) = Edit.AsMatrix();
+        ComposedRows composed = new(Edit, Edit.Base, checked((int)columns));
+        stored = composed;
+        IBaseRows rows = Region is null ? composed : RegionContribution.Base(composed, Region, (int)columns)!;
+        return IsInOut ? TurnedRows.Of(rows, checked((int)Weight[1]), checked((int)Weight[0])) : rows;
     }
 }

@@ -79,13 +79,8 @@ internal sealed class LowRankConversion(ConvertOptions options, int threads, ICo
         // No gain over what is exact: a bound that the update itself is just within.
         if (kept >= rank) return new(up, down, rank, exact.Scale);
         SingularVectors vectors = svd.Take(kept);
-        double[] values = [.. svd.SingularValues.Take(kept)];
-        return new(
-            BalancedFactors.Of(vectors.Left, values), BalancedFactors.Transposed(BalancedFactors.Of(vectors.Right, values), (int)columns, kept),
-            kept, exact.Scale)
-        {
-            SingularValues = [.. values.Select(value => value * Math.Abs(exact.Scale))],
-        };
+        double[] left = exact.Scale < 0 ? [.. vectors.Left.Select(value => -value)] : vectors.Left;
+        return Balanced(left, [.. svd.SingularValues.Take(kept).Select(value => value * Math.Abs(exact.Scale))], vectors.Right, (int)columns);
     }
 
     private Factors OfRows(UpdateRows rows)
@@ -93,12 +88,13 @@ internal sealed class LowRankConversion(ConvertOptions options, int threads, ICo
         ApproximateSvd svd = RandomizedSvd.Run(rows, _sketching, compute, cancellation);
         // Zero is a product of rank 1 too, and the module stays a module.
         if (svd.Rank == 0) return new(new double[rows.Rows], new double[rows.Columns], 1, 1);
-        return new(
-            BalancedFactors.Of(svd.Left, svd.SingularValues), BalancedFactors.Transposed(BalancedFactors.Of(svd.Right, svd.SingularValues), rows.Columns, svd.Rank),
-            svd.Rank, 1)
-        {
-            SingularValues = svd.SingularValues,
-        };
+        return Balanced(svd.Left, svd.SingularValues, svd.Right, rows.Columns);
+    }
+
+    private static Factors Balanced(double[] left, IReadOnlyList<double> singularValues, double[] right, int columns)
+    {
+        double[] down = BalancedFactors.Transposed(BalancedFactors.Of(right, singularValues), columns, singularValues.Count);
+        return new(BalancedFactors.Of(left, singularValues), down, singularValues.Count, 1) { SingularValues = singularValues };
     }
 
     private int Wanted(Spectrum spectrum) => options switch

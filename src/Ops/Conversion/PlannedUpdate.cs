@@ -1,5 +1,4 @@
 using LoraKit.Formats.Adapters;
-using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Extract;
 using LoraKit.Ops.Targets;
@@ -42,9 +41,8 @@ internal sealed record PlannedUpdate(AdapterDelta Delta, ParameterName Target, B
     /// <param name="base">What they were made from, to be disposed after them; null for a kind without a base.</param>
     public UpdateRows Rows(out IDisposable? @base)
     {
-        IBaseRows? values = Delta.NeedsBase ? Place!.Read() : null;
-        @base = values as IDisposable;
-        return new UpdateRows(Delta, Weight, values);
+        @base = null;
+        return new UpdateRows(Delta, Weight, Delta.NeedsBase ? Place!.Read(out @base) : null);
     }
 
     /// <summary>A product in place of the update.</summary>
@@ -52,7 +50,7 @@ internal sealed record PlannedUpdate(AdapterDelta Delta, ParameterName Target, B
     /// <param name="up">B: [out, r, …].</param>
     /// <param name="scale">The multiplier.</param>
     public LowRankDelta With(TensorValue down, TensorValue up, double scale) => new(
-        Target, down, up, scale, scale * down.Shape[0], Place?.Orientation ?? Delta.Orientation, Place?.IsInOut ?? Delta.SquareIsInOut)
+        Target, down, up, scale, scale * down.Shape[0], Place?.Orientation ?? Delta.Orientation, Place?.Orientation is { } known ? known == WeightOrientation.InOut : Delta.SquareIsInOut)
     {
         IsEmbedding = IsEmbedding,
     };

@@ -17,19 +17,30 @@ internal static class PlannedUpdates
         AdapterDelta[] deltas = [.. adapter.Deltas.Where(d => @base is null || !d.IsOptional || @base.Of(d) is not null)];
         if (@base is null) RequireBase(adapter, [.. deltas.Where(d => d.NeedsBase || d.Shape is null)]);
         PlannedUpdate[] updates = [.. deltas.Select(d => new PlannedUpdate(d, nameOf(d), @base?.Of(d), ConvertedForm.Kept))];
-        HashSet<ModuleName> factored = [.. updates.Where(u => u is { Target.Parameter: "weight", Weight.Rank: > 1, IsEmbedding: false }).Select(u => u.Target.Module)];
-        PlannedUpdate[] planned = [.. updates.Select(u => u with { Form = FormOf(u, options, factored) })];
+        HashSet<ModuleName> biased = Biased(updates, @base is not null);
+        PlannedUpdate[] planned = [.. updates.Select(u => u with { Form = FormOf(u, options, biased) })];
         RefuseVectors(adapter, [.. planned.Where(u => u is { Form: ConvertedForm.Full, Place: null })]);
         RequireBound(adapter, options, [.. planned.Where(u => u is { Form: ConvertedForm.Truncated, Exact: null })]);
         return planned;
     }
 
-    private static ConvertedForm FormOf(PlannedUpdate update, ConvertOptions options, HashSet<ModuleName> factored)
+    /// <summary>
+    /// Modules whose bias has an update beside factors. That is one switch for all modules, and PEFT does not merge it into a module that has no bias: where
+    /// some would be without, and the base is at hand, biases become new values.
+    /// </summary>
+    private static HashSet<ModuleName> Biased(PlannedUpdate[] updates, bool hasBase)
+    {
+        HashSet<ModuleName> factored = [.. updates.Where(u => u is { Target.Parameter: "weight", Delta.RowDimensions: 1, Weight.Rank: > 1, IsEmbedding: false }).Select(u => u.Target.Module)];
+        HashSet<ModuleName> biased = [.. updates.Where(u => u is { Target.Parameter: "bias", Weight.Rank: 1 }).Select(u => u.Target.Module).Where(factored.Contains)];
+        return hasBase && biased.Count < factored.Count ? [] : biased;
+    }
+
+    private static ConvertedForm FormOf(PlannedUpdate update, ConvertOptions options, HashSet<ModuleName> biased)
     {
         if (update.Delta is LowRankDelta lora && (lora.Down is not TuckerDown || options.Layout != "peft")) return ConvertedForm.Kept;
         // A stack of experts is no matrix; whether the layout has it is for the layout to say.
         if (update.Delta.RowDimensions > 1) return ConvertedForm.Kept;
-        if (update.Weight.Rank < 2) return update.Target.Parameter == "bias" && factored.Contains(update.Target.Module) ? ConvertedForm.Bias : ConvertedForm.Full;
+        if (update.Weight.Rank < 2) return update.Target.Parameter == "bias" && biased.Contains(update.Target.Module) ? ConvertedForm.Bias : ConvertedForm.Full;
         bool isBounded = (options.Energy ?? options.MaxError) is not null;
         return update.Exact is { } exact && !isBounded && exact.Down.Shape[0] <= Math.Min(update.FullRank, options.Rank ?? long.MaxValue)
             ? ConvertedForm.Exact

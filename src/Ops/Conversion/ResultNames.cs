@@ -30,7 +30,7 @@ internal static class ResultNames
         if (@base is not null)
         {
             return (
-                delta => @base.Of(delta) is { } place ? BaseNames.ParameterOf(place.Edit.Name) : delta.Target,
+                delta => @base.Of(delta)?.Name ?? delta.Target,
                 replacement => @base.Of(replacement) is { } name ? BaseNames.ParameterOf(name) : replacement.Target);
         }
 

@@ -30,10 +30,9 @@ internal static class VectorConversion
     public static Replacement Full(PlannedUpdate update, bool isNorm)
     {
         double[] values = Values(update);
-        IBaseRows @base = update.Place!.Read();
-        using IDisposable? disposable = @base as IDisposable;
         double[] before = new double[values.Length];
-        @base.Read(0, before.Length, before);
+        IBaseRows @base = update.Place!.Read(out IDisposable stored);
+        using (stored) @base.Read(0, before.Length, before);
         for (int i = 0; i < values.Length; i++) values[i] += before[i];
         return Full(update, isNorm, Store(update, values, update.Place.Edit.BaseType));
     }

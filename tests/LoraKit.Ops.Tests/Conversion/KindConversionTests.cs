@@ -14,9 +14,14 @@ namespace LoraKit.Ops.Tests.Conversion;
 /// <summary>Every kind of adapter that is read, as plain LoRA: merged, it is what the adapter itself is when it is merged.</summary>
 public class KindConversionTests
 {
-    public static IEnumerable<TheoryDataRow<string>> Names() => KindConformanceTests.Single();
+    private static readonly ILookup<bool, string> ByExperts = KindConformanceTests.Names().ToLookup(HasExperts);
 
-    public static IEnumerable<TheoryDataRow<string, string>> Cases() => KindConformanceTests.Cases();
+    public static IEnumerable<TheoryDataRow<string>> Names() => ByExperts[false].Select(name => new TheoryDataRow<string>(name));
+
+    public static IEnumerable<TheoryDataRow<string, string>> Cases() =>
+        ByExperts[false].SelectMany(_ => ComputeBackends.Names, (name, backend) => new TheoryDataRow<string, string>(name, backend));
+
+    public static IEnumerable<TheoryDataRow<string>> Experts() => ByExperts[true].Select(name => new TheoryDataRow<string>(name));
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -82,6 +87,23 @@ public class KindConversionTests
             Assert.Equal(least, module.RelativeError.Value, rounding);
             Assert.Equal(1, module.LargestSingularValue!.Value / singular[0], 1e-4);
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Experts))]
+    public void StacksOfExpertsAreRefusedByName(string name)
+    {
+        using TempFolder temp = new();
+        (string @base, string adapter, _) = KindConformanceTests.Files(name);
+        UnsupportedException refused = Assert.Throws<UnsupportedException>(() => Converting.Run(Converting.Options(adapter, temp["lora"]) with { Base = @base, Rank = 2 }));
+        Assert.Contains("'layers.0.mlp.experts.gate_up_proj' is LoRA on a stack of expert weights (target_parameters)", refused.Message);
+        Assert.False(Path.Exists(temp["lora"]));
+    }
+
+    private static bool HasExperts(string name)
+    {
+        using Adapter adapter = AdapterLayouts.Open(KindConformanceTests.Files(name).Adapter);
+        return adapter.Deltas.Any(d => d is ExpertsDelta);
     }
 
     private static void AssertPlain(string path)
