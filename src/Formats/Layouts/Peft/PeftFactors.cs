@@ -13,6 +13,12 @@ internal sealed class PeftFactors
 
     public ModuleName Module { get; }
 
+    /// <summary>Whether it is the output projection of an nn.MultiheadAttention.</summary>
+    public bool IsAttentionOutput { get; private init; }
+
+    /// <summary>The module whose rank and alpha count: for an attention's output projection, the attention.</summary>
+    public ModuleName Configured => IsAttentionOutput ? new(Module.Path[..^(PeftKey.OutputProjection.Length + 1)]) : Module;
+
     public TensorInfo? this[PeftRole role] => _tensors.GetValueOrDefault(role);
 
     /// <summary>The modules with factors, in the order of their first tensors.</summary>
@@ -26,7 +32,7 @@ internal sealed class PeftFactors
             if (!key.IsFactor) continue;
             if (!byName.TryGetValue(key.Module, out PeftFactors? module))
             {
-                modules.Add(byName[key.Module] = module = new PeftFactors(key.Module));
+                modules.Add(byName[key.Module] = module = new PeftFactors(key.Module) { IsAttentionOutput = key.IsAttentionOutput });
             }
 
             if (module._tensors.TryAdd(key.Role, key.Tensor)) continue;

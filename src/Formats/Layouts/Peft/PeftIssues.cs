@@ -10,7 +10,7 @@ internal static class PeftIssues
     [
         .. BaseModel(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
         .. MissingTokens(config, keys), .. TiedFactors(config, modules),
-        .. config.Targets.IssuesOf([.. modules.Select(module => module.Module.Path)]),
+        .. config.Targets.IssuesOf([.. modules.Where(module => !module.IsAttentionOutput).Select(module => module.Module.Path)]),
     ];
 
     private static IEnumerable<AdapterIssue> BaseModel(PeftConfig config)
