@@ -61,10 +61,22 @@ public abstract class FactoredDelta : AdapterDelta
     internal override LowRankFactors? ExactFactors() => new(Down, Up, Scale);
 
     /// <inheritdoc/>
-    internal override IContribution Prepare(ContributionContext context) => new Contribution(
-        context.Columns, Scale, context.Arithmetic.Product(context.Rows, context.Columns, checked((int)Rank), context.Read(Up), context.Read(Down)));
+    internal override IContribution Prepare(ContributionContext context) => Prepare(context, Up, Down);
 
-    private sealed class Contribution(int columns, double scale, IProductRows product) : IContribution
+    /// <inheritdoc/>
+    internal override IContribution? PrepareTurned(ContributionContext context) => Down.Shape.Rank != 2 || Up.Shape.Rank != 2
+        ? null
+        : Prepare(context, TransposedTensor.Of(Down), TransposedTensor.Of(Up));
+
+    private Contribution Prepare(ContributionContext context, TensorValue left, TensorValue right)
+    {
+        int rank = checked((int)Rank);
+        return new(
+            context.Columns, Scale, context.Arithmetic.Product(context.Rows, context.Columns, rank, context.Read(left), context.Read(right)),
+            new(() => new(context.Read(left), context.Read(right), context.Rows, context.Columns)));
+    }
+
+    private sealed class Contribution(int columns, double scale, IProductRows product, Lazy<FactorNorms> norms) : IContribution
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
@@ -72,6 +84,8 @@ public abstract class FactoredDelta : AdapterDelta
             product.Fill(firstRow, rows, buffer.Values);
             RowLoops.AddScaled(buffer.Values, scale * weight, sum);
         }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum) => norms.Value.Add(firstRow, rows, Math.Abs(scale * weight), sum);
 
         public void Dispose() => product.Dispose();
     }

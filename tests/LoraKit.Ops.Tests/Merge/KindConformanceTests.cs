@@ -22,8 +22,6 @@ public class KindConformanceTests
         "peft-kinds/lokr",
         "peft-kinds/lokr-both",
         "peft-kinds/lokr-conv",
-        "peft-kinds/lora-target-parameters",
-        "peft-kinds/lora-target-parameters-only",
         "peft-kinds/miss",
         "peft-kinds/oft",
         "peft-kinds/oft-neumann",

@@ -22,7 +22,7 @@ internal sealed class PeftConfig
                 $"{Printable.Text(path)}: 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
         BaseModel = Settings.Text("base_model_name_or_path");
         Initialization = Settings.Json["init_lora_weights"] is { } name && name.GetValueKind() == JsonValueKind.String ? Settings.Text("init_lora_weights")!.ToLowerInvariant() : null;
-        Version = VersionOf(Settings.Json["peft_version"] is { } by && by.GetValueKind() == JsonValueKind.String ? Settings.Text("peft_version")! : "");
+        Version = VersionOf(Settings.Text("peft_version") ?? "");
         _rank = Settings.WholeNumber("r", 8);
         bool isLora = PeftType is "LORA" or "ADALORA";
         _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", 8);
@@ -43,6 +43,7 @@ internal sealed class PeftConfig
         };
         ModulesToSave = [.. Settings.Texts("modules_to_save") ?? [], .. HeadsOf(Settings.Text("task_type"))];
         Targets = new PeftTargets(Settings);
+        Parameters = new TargetParameters(Settings, Targets);
         TokenRows = new TokenRows(Settings, PeftType == "TRAINABLE_TOKENS" ? "token_indices" : "trainable_token_indices");
     }
 
@@ -72,6 +73,9 @@ internal sealed class PeftConfig
     public IReadOnlyList<string> ModulesToSave { get; }
 
     public PeftTargets Targets { get; }
+
+    /// <summary>What training was aimed at beside modules.</summary>
+    public TargetParameters Parameters { get; }
 
     public TokenRows TokenRows { get; }
 
@@ -105,9 +109,12 @@ internal sealed class PeftConfig
         return new ModuleScale(rank, alpha, Scale(alpha, rank), origin);
     }
 
-    /// <summary>Of <c>0.20.1.dev0@…</c> the first numbers.</summary>
-    private static Version? VersionOf(string text) =>
-        Version.TryParse(string.Join('.', text.Split('.', '@', '+').Take(3).TakeWhile(part => part.Length > 0 && part.All(char.IsAsciiDigit))), out Version? version) ? version : null;
+    /// <summary>The first three numbers of <c>0.20.1.dev0@…</c>.</summary>
+    private static Version? VersionOf(string text)
+    {
+        string[] numbers = [.. text.Split('.').Take(3).Select(part => string.Concat(part.TakeWhile(char.IsAsciiDigit))).TakeWhile(digits => digits.Length > 0)];
+        return Version.TryParse(string.Join('.', numbers), out Version? version) ? version : null;
+    }
 
     private double Scale(double alpha, long rank) => alpha / (_rankStabilized ? Math.Sqrt(rank) : rank);
 

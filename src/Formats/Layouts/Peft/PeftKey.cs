@@ -29,6 +29,9 @@ internal sealed record PeftKey(
     private const string OriginalModule = "original_module";
     private const string TokenAdapter = "token_adapter";
 
+    /// <summary>How many wrappers lie around the one that a factor belongs to: <c>X.base_layer.lora_A</c> has 1.</summary>
+    public int Depth { get; init; }
+
     /// <summary>Whether it belongs to the output projection of an nn.MultiheadAttention: <c>X.base_layer.out_proj.lora_A</c>.</summary>
     public bool IsAttentionOutput { get; init; }
 
@@ -118,19 +121,15 @@ internal sealed record PeftKey(
 
     private static PeftKey Factor(PeftRole role, ReadOnlySpan<string> module, ReadOnlySpan<string> infix)
     {
-        if (module is [.., BaseLayer, OutputProjection] && module.IndexOf(BaseLayer) == module.Length - 2)
+        if (module is [.., BaseLayer, OutputProjection] && module.IndexOf(BaseLayer) == module.Length - 2 && module.Length > 2)
         {
             return Key(role, [.. module[..^2], OutputProjection], "weight", Name(infix)) with { IsAttentionOutput = true };
         }
 
-        string? nesting = module switch
-        {
-            [.., BaseLayer] => "target_parameters (several parameters of one module, base_layer.lora_*)",
-            _ => module.Contains(BaseLayer) ? "adapters inside each other (base_layer)" : null,
-        };
-        return nesting is null
-            ? Key(role, module, "weight", Name(infix))
-            : Key(PeftRole.Refused, module[..module.IndexOf(BaseLayer)], "weight", note: nesting);
+        // Every wrapper hides its module one base_layer deeper; the base's own names have none of them.
+        int depth = module.Length - module.TrimEnd(BaseLayer).Length;
+        string[] own = [.. module.ToArray().Where(part => part != BaseLayer)];
+        return Key(role, own, "weight", Name(infix)) with { Depth = depth };
     }
 
     private static PeftKey Plain(ReadOnlySpan<string> parts) =>

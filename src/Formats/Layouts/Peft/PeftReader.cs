@@ -61,6 +61,16 @@ internal sealed class PeftReader
 
     private IEnumerable<AdapterDelta> Deltas(PeftFactors module)
     {
+        if (_config.Parameters.Of(module.Module) is { Count: > 0 } parameters)
+        {
+            if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (down, up))
+            {
+                yield return ParameterFactors.Read(_config, _source.Options, File, module, parameters, _ledger.Claim(down), _ledger.Claim(up));
+            }
+
+            yield break;
+        }
+
         if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (a, b)) yield return Linear(module, a, b);
         if (module.Pair(PeftRole.EmbeddingA, PeftRole.EmbeddingB, _ledger) is var (embeddingA, embeddingB))
         {

@@ -9,7 +9,6 @@ internal static class PeftRefusals
 {
     private static readonly (string Setting, string What)[] Variants =
     [
-        ("target_parameters", "LoRA on parameters instead of modules, which is not read yet"),
         ("use_qalora", "QALoRA, whose A sums groups of inputs for a GPTQ base: PEFT does not merge it, and its dense form belongs to the dequantized base, which is no file"),
         ("alora_invocation_tokens", "activated LoRA, which applies to part of the tokens and cannot be merged"),
         ("arrow_config", "Arrow, which routes between adapters at run time and cannot be merged"),

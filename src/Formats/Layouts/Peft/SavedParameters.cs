@@ -11,7 +11,7 @@ internal sealed class SavedParameters(PeftConfig config, IReadOnlyList<PeftFacto
         "embed_tokens", "lm_head", "wte", "word_embeddings", "shared", "embed_in", "embed_out",
     };
 
-    private readonly Dictionary<ModuleName, PeftFactors> _updated = modules.ToDictionary(module => module.Module);
+    private readonly Dictionary<ModuleName, PeftFactors> _updated = modules.DistinctBy(module => module.Module).ToDictionary(module => module.Module);
 
     /// <summary>Why a parameter replaces the base's: <c>modules_to_save</c>, <c>embedding</c>, <c>bias</c>; null where it must not be.</summary>
     public string? Reason(PeftKey key)
