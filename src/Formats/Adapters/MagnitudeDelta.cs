@@ -14,18 +14,18 @@ public sealed class MagnitudeDelta : AdapterDelta
 
     /// <summary>The update <paramref name="inner"/>, with magnitudes of its own for the result.</summary>
     /// <param name="inner">D: scale included.</param>
-    /// <param name="magnitude">m: as many values as the axis has, in any shape.</param>
+    /// <param name="magnitude">m: as many values as the axis has, in any shape; null for the norms of W, with which training begins.</param>
     /// <param name="axis">What each belongs to.</param>
     /// <param name="norm">The norm of a row that m is divided by; columns are always those of W + D.</param>
     /// <param name="epsilon">ε ≥ 0.</param>
     /// <exception cref="InvalidAdapterException">The magnitudes are no real numbers, or fit neither side of the update.</exception>
-    public MagnitudeDelta(AdapterDelta inner, TensorValue magnitude, MagnitudeAxis axis, DoraNorm norm = DoraNorm.Updated, double epsilon = 0)
+    public MagnitudeDelta(AdapterDelta inner, TensorValue? magnitude, MagnitudeAxis axis, DoraNorm norm = DoraNorm.Updated, double epsilon = 0)
         : base(inner.Target)
     {
-        RequireValues(inner.Target, magnitude);
+        if (magnitude is not null) RequireValues(inner.Target, magnitude);
         (Inner, Magnitude, Axis, Norm, Epsilon) = (inner, magnitude, axis, norm, epsilon);
         (Orientation, SquareIsInOut, IsOptional, IsEmbedding) = (inner.Orientation, inner.SquareIsInOut, inner.IsOptional, inner.IsEmbedding);
-        if (inner.Shape is { } shape && !HasPlace(shape))
+        if (magnitude is not null && inner.Shape is { } shape && !HasPlace(shape))
         {
             string wanted = axis switch
             {
@@ -43,8 +43,8 @@ public sealed class MagnitudeDelta : AdapterDelta
     /// <summary>D.</summary>
     public AdapterDelta Inner { get; }
 
-    /// <summary>m.</summary>
-    public TensorValue Magnitude { get; }
+    /// <summary>m; null for the norms of W.</summary>
+    public TensorValue? Magnitude { get; }
 
     /// <summary>What each magnitude belongs to.</summary>
     public MagnitudeAxis Axis { get; }
@@ -62,7 +62,7 @@ public sealed class MagnitudeDelta : AdapterDelta
     public override DeltaFacts Facts => Inner.Facts with { Dora = true };
 
     /// <inheritdoc/>
-    public override IReadOnlyList<TensorValue> Tensors => [.. Inner.Tensors, Magnitude];
+    public override IReadOnlyList<TensorValue> Tensors => Magnitude is null ? Inner.Tensors : [.. Inner.Tensors, Magnitude];
 
     /// <inheritdoc/>
     public override bool NeedsBase => true;
@@ -82,61 +82,71 @@ public sealed class MagnitudeDelta : AdapterDelta
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context)
     {
-        double[] magnitudes = context.Read(Magnitude);
+        double[]? magnitudes = Read(context);
         IContribution inner = Inner.Prepare(context);
-        return IsByOutput(context.Weight)
-            ? new ByOutput(this, magnitudes, context, inner)
-            : new ByInput(Factors(magnitudes, ColumnNorms(context, inner)), context.Columns, inner);
+        if (IsByOutput(context.Weight)) return new ByRow(this, magnitudes, Norm, context, inner);
+        return new ByColumn(Factors(magnitudes, context, inner, checked((int)(context.Columns / context.Weight[1])), DoraNorm.Updated), context, inner);
     }
+
+    /// <summary>Of a weight stored as [in, out], an output is a column.</summary>
+    internal override IContribution? PrepareTurned(ContributionContext context)
+    {
+        if (Inner.PrepareTurned(context) is not { } inner) return null;
+        double[]? magnitudes = Read(context);
+        return IsByOutput(new TensorShape(context.Columns, context.Rows))
+            ? new ByColumn(Factors(magnitudes, context, inner, 1, Norm), context, inner)
+            : new ByRow(this, magnitudes, DoraNorm.Updated, context, inner);
+    }
+
+    private double[]? Read(ContributionContext context) => Magnitude is null ? null : context.Read(Magnitude);
 
     private bool IsByOutput(TensorShape weight) => Axis switch
     {
         MagnitudeAxis.Output => true,
         MagnitudeAxis.Input => false,
-        _ => Magnitude.Shape.Rank > 0 && Magnitude.Shape[0] == weight[0] && Magnitude.Shape.ElementCount == weight[0],
+        _ => Magnitude is null || (Magnitude.Shape.Rank > 0 && Magnitude.Shape[0] == weight[0] && Magnitude.Shape.ElementCount == weight[0]),
     };
 
     private bool HasPlace(TensorShape weight) =>
-        weight.Rank >= 2 && RowDimensions == 1 && Magnitude.Shape.ElementCount == (IsByOutput(weight) ? weight[0] : weight[1]);
+        weight.Rank >= 2 && RowDimensions == 1 && (Magnitude is null || Magnitude.Shape.ElementCount == (IsByOutput(weight) ? weight[0] : weight[1]));
 
     /// <summary>m / (norm + ε); 1 where that divides by nothing.</summary>
     private double Factor(double magnitude, double norm) => norm + Epsilon == 0 ? 1 : magnitude / (norm + Epsilon);
 
-    /// <summary>A factor for every column of the matrix: one input has as many as its kernel.</summary>
-    private double[] Factors(double[] magnitudes, double[] squares)
+    /// <summary>A factor for every column of the matrix: one input has as many as its kernel. One pass over the base, row after row.</summary>
+    private double[] Factors(double[]? magnitudes, ContributionContext context, IContribution inner, int kernel, DoraNorm norm)
     {
-        int kernel = squares.Length / magnitudes.Length;
-        double[] factors = new double[squares.Length];
-        for (int i = 0; i < magnitudes.Length; i++)
+        double[] before = new double[context.Columns], after = new double[context.Columns], factors = new double[context.Columns];
+        int most = (int)Math.Clamp(PassElements / context.Columns, 1, context.Rows);
+        using RowBuffer read = new(most * context.Columns), made = new(most * context.Columns);
+        for (long row = 0; row < context.Rows; row += most)
         {
-            double sum = 0;
-            foreach (double square in squares.AsSpan(i * kernel, kernel)) sum += square;
-            factors.AsSpan(i * kernel, kernel).Fill(Factor(magnitudes[i], Math.Sqrt(sum)));
+            int rows = (int)Math.Min(most, context.Rows - row);
+            Span<double> weight = read.Values[..(rows * context.Columns)], updated = made.Values[..(rows * context.Columns)];
+            context.Base.Read(row, rows, weight);
+            Update(inner, row, rows, weight, updated);
+            for (int i = 0; i < rows; i++)
+            {
+                Range values = (i * context.Columns)..((i + 1) * context.Columns);
+                RowLoops.AddScaledProduct(weight[values], weight[values], 1, before);
+                RowLoops.AddScaledProduct(updated[values], updated[values], 1, after);
+            }
+        }
+
+        for (int i = 0; i < context.Columns; i += kernel)
+        {
+            double old = Root(before.AsSpan(i, kernel)), length = norm == DoraNorm.Base ? old : Root(after.AsSpan(i, kernel));
+            factors.AsSpan(i, kernel).Fill(Factor(magnitudes is null ? old : magnitudes[i / kernel], length));
         }
 
         return factors;
     }
 
-    /// <summary>Σ over the rows of (W + D)², by column: one pass over the base, row after row.</summary>
-    private static double[] ColumnNorms(ContributionContext context, IContribution inner)
+    private static double Root(ReadOnlySpan<double> squares)
     {
-        double[] squares = new double[context.Columns];
-        int most = (int)Math.Clamp(PassElements / context.Columns, 1, context.Rows);
-        using RowBuffer before = new(most * context.Columns), after = new(most * context.Columns);
-        for (long row = 0; row < context.Rows; row += most)
-        {
-            int rows = (int)Math.Min(most, context.Rows - row);
-            Span<double> weight = before.Values[..(rows * context.Columns)], updated = after.Values[..(rows * context.Columns)];
-            context.Base.Read(row, rows, weight);
-            Update(inner, row, rows, weight, updated);
-            for (int i = 0; i < rows; i++)
-            {
-                ReadOnlySpan<double> values = updated.Slice(i * context.Columns, context.Columns);
-                RowLoops.AddScaledProduct(values, values, 1, squares);
-            }
-        }
-
-        return squares;
+        double sum = 0;
+        foreach (double square in squares) sum += square;
+        return Math.Sqrt(sum);
     }
 
     /// <summary>Rows of W + D.</summary>
@@ -146,41 +156,64 @@ public sealed class MagnitudeDelta : AdapterDelta
         inner.Add(firstRow, rows, 1, weight, updated);
     }
 
-    private sealed class ByOutput(MagnitudeDelta delta, double[] magnitudes, ContributionContext context, IContribution inner) : IContribution
+    /// <summary>ΔW = f ∘ (W + D) − W, f being one number for a row or one for a column.</summary>
+    private abstract class Contribution(ContributionContext context, IContribution inner) : IContribution
     {
+        protected ContributionContext Context => context;
+
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
-            int columns = context.Columns;
-            using RowBuffer buffer = new(rows * columns);
+            using RowBuffer buffer = new(rows * context.Columns);
             Update(inner, firstRow, rows, @base, buffer.Values);
             // Away with W first: what is left of W itself at weight 1 is 0, and W' is rounded once.
             RowLoops.AddScaled(@base, -weight, sum);
             for (int i = 0; i < rows; i++)
             {
-                Range row = (i * columns)..((i + 1) * columns);
-                ReadOnlySpan<double> updated = buffer.Values[row], normed = delta.Norm == DoraNorm.Base ? @base[row] : updated;
-                double norm = Math.Sqrt(context.Arithmetic.Dot(normed, normed));
-                RowLoops.AddScaled(updated, delta.Factor(magnitudes[firstRow + i], norm) * weight, sum[row]);
+                Range row = (i * context.Columns)..((i + 1) * context.Columns);
+                AddRow(firstRow + i, weight, @base[row], buffer.Values[row], buffer.Values[row], sum[row]);
             }
         }
 
-        public void Dispose() => inner.Dispose();
-    }
-
-    private sealed class ByInput(double[] factors, int columns, IContribution inner) : IContribution
-    {
-        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+        /// <summary>|f| ∘ (|W| + the terms of D): what cancels in W + D is rounded before it is scaled.</summary>
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
         {
-            using RowBuffer buffer = new(rows * columns);
-            Update(inner, firstRow, rows, @base, buffer.Values);
-            RowLoops.AddScaled(@base, -weight, sum);
+            int columns = context.Columns;
+            using RowBuffer read = new(rows * columns), made = new(rows * columns), large = new(rows * columns), terms = new(rows * columns);
+            context.Base.Read(firstRow, rows, read.Values);
+            Update(inner, firstRow, rows, read.Values, made.Values);
+            terms.Values.Clear();
+            inner.AddTerms(firstRow, rows, 1, terms.Values);
+            for (int i = 0; i < terms.Values.Length; i++) terms.Values[i] += Math.Abs(read.Values[i]);
+            large.Values.Clear();
             for (int i = 0; i < rows; i++)
             {
                 Range row = (i * columns)..((i + 1) * columns);
-                RowLoops.AddScaledProduct(buffer.Values[row], factors, weight, sum[row]);
+                AddRow(firstRow + i, weight, read.Values[row], made.Values[row], terms.Values[row], large.Values[row]);
             }
+
+            for (int i = 0; i < sum.Length; i++) sum[i] += Math.Abs(large.Values[i]);
         }
 
         public void Dispose() => inner.Dispose();
+
+        /// <summary>sum += weight · f ∘ values, with the f of W and W + D.</summary>
+        protected abstract void AddRow(long row, double weight, ReadOnlySpan<double> @base, ReadOnlySpan<double> updated, ReadOnlySpan<double> values, Span<double> sum);
+    }
+
+    private sealed class ByRow(MagnitudeDelta delta, double[]? magnitudes, DoraNorm norm, ContributionContext context, IContribution inner) : Contribution(context, inner)
+    {
+        protected override void AddRow(long row, double weight, ReadOnlySpan<double> @base, ReadOnlySpan<double> updated, ReadOnlySpan<double> values, Span<double> sum)
+        {
+            double length = Length(norm == DoraNorm.Base ? @base : updated);
+            RowLoops.AddScaled(values, delta.Factor(magnitudes is null ? Length(@base) : magnitudes[row], length) * weight, sum);
+        }
+
+        private double Length(ReadOnlySpan<double> row) => Math.Sqrt(Context.Arithmetic.Dot(row, row));
+    }
+
+    private sealed class ByColumn(double[] factors, ContributionContext context, IContribution inner) : Contribution(context, inner)
+    {
+        protected override void AddRow(long row, double weight, ReadOnlySpan<double> @base, ReadOnlySpan<double> updated, ReadOnlySpan<double> values, Span<double> sum) =>
+            RowLoops.AddScaledProduct(values, factors, weight, sum);
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 
@@ -20,6 +21,8 @@ internal sealed class PeftConfig
             ?? throw new InvalidAdapterException(
                 $"{Printable.Text(path)}: 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
         BaseModel = Settings.Text("base_model_name_or_path");
+        Initialization = Settings.Json["init_lora_weights"] is { } name && name.GetValueKind() == JsonValueKind.String ? Settings.Text("init_lora_weights")!.ToLowerInvariant() : null;
+        Version = VersionOf(Settings.Text("peft_version") ?? "");
         _rank = Settings.WholeNumber("r", PeftType switch { "GRALORA" or "HIRA" => 32, "VBLORA" => 4, _ => 8 });
         bool isLora = PeftType is "LORA" or "ADALORA";
         _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", 8);
@@ -51,6 +54,12 @@ internal sealed class PeftConfig
     public string PeftType { get; }
 
     public string? BaseModel { get; }
+
+    /// <summary>How the factors began, in small letters, where that has a name.</summary>
+    public string? Initialization { get; }
+
+    /// <summary>The release of PEFT that wrote the file; null where it says none, as before 0.18.</summary>
+    public Version? Version { get; }
 
     /// <summary>What the file says of square matrices; it is unreliable for all others, whose shape tells.</summary>
     public bool IsConv1D { get; }
@@ -108,6 +117,13 @@ internal sealed class PeftConfig
         }
 
         return new ModuleScale(rank, alpha, Scale(alpha, rank), origin);
+    }
+
+    /// <summary>The first three numbers of <c>0.20.1.dev0@…</c>.</summary>
+    private static Version? VersionOf(string text)
+    {
+        string[] numbers = [.. text.Split('.').Take(3).Select(part => string.Concat(part.TakeWhile(char.IsAsciiDigit))).TakeWhile(digits => digits.Length > 0)];
+        return Version.TryParse(string.Join('.', numbers), out Version? version) ? version : null;
     }
 
     private double Scale(double alpha, long rank) => alpha / (_rankStabilized ? Math.Sqrt(rank) : rank);
