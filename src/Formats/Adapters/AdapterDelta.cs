@@ -70,6 +70,10 @@ public abstract class AdapterDelta
     /// </summary>
     internal virtual LowRankFactors? ExactFactors() => null;
 
+    /// <summary>The same for kinds whose file does not tell the weight's shape.</summary>
+    /// <param name="weight">[out, in, …kernel], which it fits.</param>
+    internal virtual LowRankFactors? ExactFactors(TensorShape weight) => ExactFactors();
+
     /// <summary>An update is made of real numbers, and of at least one: an empty size would also defeat the checks of the others.</summary>
     internal static void RequireValues(ParameterName target, TensorValue tensor)
     {

@@ -54,18 +54,6 @@ public abstract class FactoredDelta : AdapterDelta
     internal override LowRankFactors? ExactFactors() => new(Down, Up, Scale);
 
     /// <inheritdoc/>
-    internal override IContribution Prepare(ContributionContext context) => new Contribution(
+    internal override IContribution Prepare(ContributionContext context) => new ProductContribution(
         context.Columns, Scale, context.Arithmetic.Product(context.Rows, context.Columns, checked((int)Rank), context.Read(Up), context.Read(Down)));
-
-    private sealed class Contribution(int columns, double scale, IProductRows product) : IContribution
-    {
-        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
-        {
-            using RowBuffer buffer = new(rows * columns);
-            product.Fill(firstRow, rows, buffer.Values);
-            RowLoops.AddScaled(buffer.Values, scale * weight, sum);
-        }
-
-        public void Dispose() => product.Dispose();
-    }
 }

@@ -12,9 +12,7 @@ public class KindConformanceTests
     private static readonly string[] Pending =
     [
         "peft-kinds/boft",
-        "peft-kinds/c3a",
         "peft-kinds/delora",
-        "peft-kinds/fourierft",
         "peft-kinds/hra",
         "peft-kinds/ia3",
         "peft-kinds/lntuning",
@@ -25,13 +23,9 @@ public class KindConformanceTests
         "peft-kinds/lora-gpt2-dora",
         "peft-kinds/lora-target-parameters",
         "peft-kinds/lora-target-parameters-only",
-        "peft-kinds/miss",
         "peft-kinds/oft",
         "peft-kinds/oft-neumann",
         "peft-kinds/road",
-        "peft-kinds/shira",
-        "peft-kinds/vera",
-        "peft-kinds/waveft",
         "lycoris/diag-oft",
         "lycoris/full",
         "lycoris/glora",

@@ -6,8 +6,19 @@ internal static class PeftMethodList
     /// <summary>Every method, in the order of their types.</summary>
     public static IReadOnlyList<IPeftMethod> All { get; } =
     [
+        Miss.Bone,
+        new C3a(),
+        new FourierFt(),
         new Loha(),
         new Lokr(),
+        Miss.Current,
+        Vera.Probabilistic,
+        new RandLora(),
+        new Shira(),
+        new TinyLora(),
+        new UniLora(),
+        Vera.Plain,
+        new WaveFt(),
     ];
 
     /// <summary>The method of a <c>peft_type</c>; null for LoRA and for what is not read.</summary>
