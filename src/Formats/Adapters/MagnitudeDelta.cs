@@ -86,7 +86,7 @@ public sealed class MagnitudeDelta : AdapterDelta
         IContribution inner = Inner.Prepare(context);
         return IsByOutput(context.Weight)
             ? new ByOutput(this, magnitudes, context, inner)
-            : new ByInput(Factors(magnitudes, ColumnNorms(context, inner)), context.Columns, inner);
+            : new ByInput(Factors(magnitudes, ColumnNorms(context, inner)), context, inner);
     }
 
     private bool IsByOutput(TensorShape weight) => Axis switch
@@ -146,6 +146,17 @@ public sealed class MagnitudeDelta : AdapterDelta
         inner.Add(firstRow, rows, 1, weight, updated);
     }
 
+    /// <summary>The terms that may cancel in rows of W + D.</summary>
+    private static void Terms(IContribution inner, long firstRow, int rows, ReadOnlySpan<double> weight, Span<double> terms)
+    {
+        for (int i = 0; i < weight.Length; i++)
+        {
+            terms[i] = Math.Abs(weight[i]);
+        }
+
+        inner.AddTerms(firstRow, rows, 1, terms);
+    }
+
     private sealed class ByOutput(MagnitudeDelta delta, double[] magnitudes, ContributionContext context, IContribution inner) : IContribution
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
@@ -158,19 +169,38 @@ public sealed class MagnitudeDelta : AdapterDelta
             for (int i = 0; i < rows; i++)
             {
                 Range row = (i * columns)..((i + 1) * columns);
-                ReadOnlySpan<double> updated = buffer.Values[row], normed = delta.Norm == DoraNorm.Base ? @base[row] : updated;
-                double norm = Math.Sqrt(context.Arithmetic.Dot(normed, normed));
-                RowLoops.AddScaled(updated, delta.Factor(magnitudes[firstRow + i], norm) * weight, sum[row]);
+                RowLoops.AddScaled(buffer.Values[row], Factor(firstRow + i, @base[row], buffer.Values[row]) * weight, sum[row]);
+            }
+        }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            int columns = context.Columns;
+            using RowBuffer before = new(rows * columns), updated = new(rows * columns), terms = new(rows * columns);
+            context.Base.Read(firstRow, rows, before.Values);
+            Update(inner, firstRow, rows, before.Values, updated.Values);
+            Terms(inner, firstRow, rows, before.Values, terms.Values);
+            for (int i = 0; i < rows; i++)
+            {
+                Range row = (i * columns)..((i + 1) * columns);
+                RowLoops.AddScaled(terms.Values[row], Math.Abs(Factor(firstRow + i, before.Values[row], updated.Values[row]) * weight), sum[row]);
             }
         }
 
         public void Dispose() => inner.Dispose();
+
+        private double Factor(long row, ReadOnlySpan<double> before, ReadOnlySpan<double> updated)
+        {
+            ReadOnlySpan<double> normed = delta.Norm == DoraNorm.Base ? before : updated;
+            return delta.Factor(magnitudes[row], Math.Sqrt(context.Arithmetic.Dot(normed, normed)));
+        }
     }
 
-    private sealed class ByInput(double[] factors, int columns, IContribution inner) : IContribution
+    private sealed class ByInput(double[] factors, ContributionContext context, IContribution inner) : IContribution
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
+            int columns = context.Columns;
             using RowBuffer buffer = new(rows * columns);
             Update(inner, firstRow, rows, @base, buffer.Values);
             RowLoops.AddScaled(@base, -weight, sum);
@@ -178,6 +208,18 @@ public sealed class MagnitudeDelta : AdapterDelta
             {
                 Range row = (i * columns)..((i + 1) * columns);
                 RowLoops.AddScaledProduct(buffer.Values[row], factors, weight, sum[row]);
+            }
+        }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            int columns = context.Columns;
+            using RowBuffer before = new(rows * columns), terms = new(rows * columns);
+            context.Base.Read(firstRow, rows, before.Values);
+            Terms(inner, firstRow, rows, before.Values, terms.Values);
+            for (int i = 0; i < rows * columns; i++)
+            {
+                sum[i] += Math.Abs(weight * factors[i % columns]) * terms.Values[i];
             }
         }
 
