@@ -10,6 +10,8 @@ namespace LoraKit.Formats.Adapters;
 /// </summary>
 public abstract class AdapterDelta
 {
+    private IReadOnlyList<AdapterDelta>? _readings;
+
     private protected AdapterDelta(ParameterName target) => Target = target;
 
     /// <summary>What it updates.</summary>
@@ -48,6 +50,12 @@ public abstract class AdapterDelta
     /// <summary>How many leading dimensions of the stored tensor count as rows: 1, and 2 for a stack of experts [E, …, …].</summary>
     internal virtual int RowDimensions => 1;
 
+    /// <summary>
+    /// What the tensors may mean, this first: the same factors as updates of other parameters, where the file leaves open which it is and the
+    /// base's shapes tell. Mostly this alone.
+    /// </summary>
+    internal IReadOnlyList<AdapterDelta> Readings => _readings ?? [this];
+
     /// <summary>Whether it updates a weight of this shape, given as [out, in, …kernel].</summary>
     internal virtual bool Fits(TensorShape weight) => Shape is { } shape && shape == weight;
 
@@ -65,6 +73,10 @@ public abstract class AdapterDelta
     /// <exception cref="LoraKitException">A value is not finite, or a size is beyond what fits in memory.</exception>
     internal abstract IContribution Prepare(ContributionContext context);
 
+    /// <summary>As <see cref="Prepare"/>, but rows of ΔWᵀ as the base stores it, where the kind has them at less cost than all of ΔW; null elsewhere.</summary>
+    /// <param name="context">What it meets, as stored: rows and columns are the weight's columns and rows.</param>
+    internal virtual IContribution? PrepareTurned(ContributionContext context) => null;
+
     /// <summary>
     /// ΔW as a product of low rank, exactly and without the base, where the kind has such a form at less cost than ΔW itself; null elsewhere.
     /// </summary>
@@ -73,6 +85,13 @@ public abstract class AdapterDelta
     /// <summary>The same for kinds whose file does not tell the weight's shape.</summary>
     /// <param name="weight">[out, in, …kernel], which it fits.</param>
     internal virtual LowRankFactors? ExactFactors(TensorShape weight) => ExactFactors();
+
+    /// <summary>Sets what else the tensors may mean; this is the first of them.</summary>
+    internal AdapterDelta WithReadings(IReadOnlyList<AdapterDelta> readings)
+    {
+        _readings = readings;
+        return this;
+    }
 
     /// <summary>An update is made of real numbers, and of at least one: an empty size would also defeat the checks of the others.</summary>
     internal static void RequireValues(ParameterName target, TensorValue tensor)

@@ -44,17 +44,35 @@ public sealed class BatDelta : AdapterDelta
     internal override string Wanted => $"[{Blocks.Shape[0] * Blocks.Shape[1]}, a multiple of {Blocks.Shape[1]}]";
 
     /// <inheritdoc/>
-    internal override IContribution Prepare(ContributionContext context) => new Contribution(Blocks, (int)Blocks.Shape[1], context.Columns, context.Arithmetic);
+    internal override IContribution Prepare(ContributionContext context) => new Contribution(Blocks, (int)Blocks.Shape[1], context.Columns, context.Base, context.Arithmetic);
 
-    private sealed class Contribution(TensorValue blocks, int size, int columns, IContributionArithmetic arithmetic) : IContribution
+    private sealed class Contribution(TensorValue blocks, int size, int columns, IBaseRows rowsOfBase, IContributionArithmetic arithmetic) : IContribution
     {
-        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum) => AddRows(firstRow, rows, weight, false, @base, sum);
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            using RowBuffer w = new(rows * columns);
+            rowsOfBase.Read(firstRow, rows, w.Values);
+            foreach (ref double value in w.Values)
+            {
+                value = Math.Abs(value);
+            }
+
+            AddRows(firstRow, rows, Math.Abs(weight), true, w.Values, sum);
+        }
+
+        public void Dispose()
+        {
+        }
+
+        private void AddRows(long firstRow, int rows, double weight, bool absolute, ReadOnlySpan<double> @base, Span<double> sum)
         {
             using RowBuffer block = new(size * size);
             for (int i = 0; i < rows; i++)
             {
                 (long blockRow, int a) = ((firstRow + i) / size, (int)((firstRow + i) % size));
-                if (i == 0 || a == 0) arithmetic.Read(blocks, blockRow * size * size, block.Values);
+                if (i == 0 || a == 0) Read(blockRow, absolute, block.Values);
                 for (int column = 0; column < columns; column += size)
                 {
                     Span<double> row = sum.Slice((i * columns) + column, size);
@@ -69,8 +87,13 @@ public sealed class BatDelta : AdapterDelta
             }
         }
 
-        public void Dispose()
+        private void Read(long blockRow, bool absolute, Span<double> block)
         {
+            arithmetic.Read(blocks, blockRow * size * size, block);
+            for (int i = 0; absolute && i < block.Length; i++)
+            {
+                block[i] = Math.Abs(block[i]);
+            }
         }
     }
 }

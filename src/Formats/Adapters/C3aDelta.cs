@@ -57,8 +57,37 @@ public sealed class C3aDelta : AdapterDelta
             }
         }
 
+        /// <summary>PEFT goes by way of a Fourier transform of each block, whose rounding spreads over the block.</summary>
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            using RowBuffer kernels = new(columns);
+            for (int i = 0; i < rows; i++)
+            {
+                if (i == 0 || (firstRow + i) % block == 0) arithmetic.Read(kernel, (firstRow + i) / block * columns, kernels.Values);
+                for (int column = 0; column < columns; column += block)
+                {
+                    double bound = Norm(kernels.Values.Slice(column, block)) * Math.Abs(weight / columns);
+                    foreach (ref double value in sum.Slice((i * columns) + column, block))
+                    {
+                        value += bound;
+                    }
+                }
+            }
+        }
+
         public void Dispose()
         {
+        }
+
+        private static double Norm(ReadOnlySpan<double> values)
+        {
+            double squares = 0;
+            foreach (double value in values)
+            {
+                squares += value * value;
+            }
+
+            return Math.Sqrt(squares);
         }
     }
 }

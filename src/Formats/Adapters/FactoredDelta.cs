@@ -54,6 +54,13 @@ public abstract class FactoredDelta : AdapterDelta
     internal override LowRankFactors? ExactFactors() => new(Down, Up, Scale);
 
     /// <inheritdoc/>
-    internal override IContribution Prepare(ContributionContext context) => new ProductContribution(
-        context.Columns, Scale, context.Arithmetic.Product(context.Rows, context.Columns, checked((int)Rank), context.Read(Up), context.Read(Down)));
+    internal override IContribution Prepare(ContributionContext context) => Prepare(context, Up, Down);
+
+    /// <inheritdoc/>
+    internal override IContribution? PrepareTurned(ContributionContext context) => Down.Shape.Rank != 2 || Up.Shape.Rank != 2
+        ? null
+        : Prepare(context, TransposedTensor.Of(Down), TransposedTensor.Of(Up));
+
+    private ProductContribution Prepare(ContributionContext context, TensorValue left, TensorValue right) =>
+        new(context, Scale, checked((int)Rank), context.Read(left), context.Read(right));
 }

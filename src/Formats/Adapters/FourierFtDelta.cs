@@ -98,6 +98,15 @@ public sealed class FourierFtDelta : AdapterDelta
             }
         }
 
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            double bound = Math.Abs(_scale * weight) * _spectrum.Sum(term => Math.Abs(term.Value));
+            foreach (ref double value in sum[..(rows * _columns)])
+            {
+                value += bound;
+            }
+        }
+
         public void Dispose()
         {
         }

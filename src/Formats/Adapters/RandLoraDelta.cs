@@ -88,7 +88,7 @@ public sealed class RandLoraDelta : AdapterDelta
         (double[] a, double[] b) = (Scaled(context), Bases(context, larger));
         bool turned = context.Rows < context.Columns;
         (double[] left, double[] right) = turned ? (Turned(a, _smaller), Turned(b, Inner)) : (b, a);
-        return new ProductContribution(context.Columns, Scale, context.Arithmetic.Product(context.Rows, context.Columns, Inner, left, right));
+        return new ProductContribution(context, Scale, Inner, left, right);
     }
 
     /// <summary>A: [q, m].</summary>

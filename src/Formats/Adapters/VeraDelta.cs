@@ -67,8 +67,7 @@ public sealed class VeraDelta : AdapterDelta
     internal override IContribution Prepare(ContributionContext context)
     {
         LowRankFactors factors = Factors(context.Columns);
-        return new ProductContribution(context.Columns, factors.Scale, context.Arithmetic.Product(
-            context.Rows, context.Columns, Rank, context.Read(factors.Up), context.Read(factors.Down)));
+        return new ProductContribution(context, factors.Scale, Rank, context.Read(factors.Up), context.Read(factors.Down));
     }
 
     private LowRankFactors Factors(long inputs)

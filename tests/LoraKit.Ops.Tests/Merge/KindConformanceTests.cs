@@ -11,35 +11,12 @@ public class KindConformanceTests
 {
     private static readonly string[] Pending =
     [
-        "peft-kinds/boft",
         "peft-kinds/delora",
-        "peft-kinds/hra",
-        "peft-kinds/ia3",
-        "peft-kinds/lntuning",
         "peft-kinds/lora-conv-dora",
         "peft-kinds/lora-dora-bf16",
         "peft-kinds/lora-dora-embedding",
         "peft-kinds/lora-dora-linear",
         "peft-kinds/lora-gpt2-dora",
-        "peft-kinds/lora-target-parameters",
-        "peft-kinds/lora-target-parameters-only",
-        "peft-kinds/oft",
-        "peft-kinds/oft-neumann",
-        "peft-kinds/road",
-        "lycoris/diag-oft",
-        "lycoris/full",
-        "lycoris/glora",
-        "lycoris/locon",
-        "lycoris/locon-dora",
-        "lycoris/locon-dora-input-axis",
-        "lycoris/locon-rslora",
-        "lycoris/locon-tucker",
-        "lycoris/loha",
-        "lycoris/loha-dora",
-        "lycoris/loha-tucker",
-        "lycoris/lokr",
-        "lycoris/lokr-both-tucker",
-        "lycoris/lokr-full",
     ];
 
     public static IEnumerable<string> Names() =>

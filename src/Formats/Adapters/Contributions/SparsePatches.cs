@@ -26,7 +26,15 @@ internal sealed class SparsePatches : IContribution
         _height = _patches.Select(patch => patch.Down.Length).DefaultIfEmpty(0).Max();
     }
 
-    public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+    public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum) => AddRows(firstRow, rows, weight, false, sum);
+
+    public void AddTerms(long firstRow, int rows, double weight, Span<double> sum) => AddRows(firstRow, rows, weight, true, sum);
+
+    public void Dispose()
+    {
+    }
+
+    private void AddRows(long firstRow, int rows, double weight, bool absolute, Span<double> sum)
     {
         for (int i = First(firstRow - _height + 1); i < _patches.Length && _patches[i].Row < firstRow + rows; i++)
         {
@@ -39,14 +47,10 @@ internal sealed class SparsePatches : IContribution
                 for (int q = Math.Max(0, -patch.Column); q < patch.Across.Length && patch.Column + q < _columns; q++)
                 {
                     double product = factor * patch.Across[q];
-                    row[patch.Column + q] += product;
+                    row[patch.Column + q] += absolute ? Math.Abs(product) : product;
                 }
             }
         }
-    }
-
-    public void Dispose()
-    {
     }
 
     /// <summary>The first patch that begins at a row or below.</summary>

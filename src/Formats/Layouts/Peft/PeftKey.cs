@@ -26,6 +26,9 @@ internal sealed record PeftKey(
     private const string OriginalModule = "original_module";
     private const string TokenAdapter = "token_adapter";
 
+    /// <summary>How many wrappers lie around the one that a factor belongs to: <c>X.base_layer.lora_A</c> has 1.</summary>
+    public int Depth { get; init; }
+
     /// <summary>Whether it is a factor, or the bias of one.</summary>
     public bool IsFactor =>
         Role is PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB;
@@ -110,15 +113,11 @@ internal sealed record PeftKey(
 
     private static PeftKey Factor(PeftRole role, ReadOnlySpan<string> module, ReadOnlySpan<string> infix)
     {
-        string? nesting = module switch
-        {
-            [.., BaseLayer, "out_proj"] => "LoRA on nn.MultiheadAttention (base_layer.out_proj)",
-            [.., BaseLayer] => "target_parameters (several parameters of one module, base_layer.lora_*)",
-            _ => module.Contains(BaseLayer) ? "adapters inside each other (base_layer)" : null,
-        };
-        return nesting is null
-            ? Key(role, module, "weight", Name(infix))
-            : Key(PeftRole.Refused, module[..module.IndexOf(BaseLayer)], "weight", note: nesting);
+        if (module is [.., BaseLayer, "out_proj"]) return Key(PeftRole.Refused, module[..module.IndexOf(BaseLayer)], "weight", note: "LoRA on nn.MultiheadAttention (base_layer.out_proj)");
+        // Every wrapper hides its module one base_layer deeper; the base's own names have none of them.
+        int depth = module.Length - module.TrimEnd(BaseLayer).Length;
+        string[] own = [.. module.ToArray().Where(part => part != BaseLayer)];
+        return Key(role, own, "weight", Name(infix)) with { Depth = depth };
     }
 
     private static PeftKey Plain(ReadOnlySpan<string> parts) =>

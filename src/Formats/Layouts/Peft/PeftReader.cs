@@ -30,7 +30,7 @@ internal sealed class PeftReader
     {
         IReadOnlyList<PeftFactors> modules = _config.PeftType == "LORA" ? PeftFactors.Group(File, _keys) : [];
         List<AdapterDelta> deltas = [.. modules.SelectMany(Deltas)];
-        List<Replacement> replacements = Replacements(new SavedParameters(_config, modules));
+        List<Replacement> replacements = Replacements(new SavedParameters(_config, modules, _keys.Where(key => key.Role == PeftRole.MethodTensor).Select(key => key.Module)));
         if (PeftMethodList.Of(_config.PeftType) is { } method)
         {
             (List<AdapterDelta> Deltas, List<Replacement> Replacements) read = PeftMethodReader.Read(method, _config, _source.Options, File, _keys, _ledger, _issues);
@@ -59,6 +59,16 @@ internal sealed class PeftReader
 
     private IEnumerable<AdapterDelta> Deltas(PeftFactors module)
     {
+        if (_config.Parameters.Of(module.Module) is { Count: > 0 } parameters)
+        {
+            if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (down, up))
+            {
+                yield return ParameterFactors.Read(_config, _source.Options, File, module, parameters, _ledger.Claim(down), _ledger.Claim(up));
+            }
+
+            yield break;
+        }
+
         if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (a, b)) yield return Linear(module.Module, a, b);
         if (module.Pair(PeftRole.EmbeddingA, PeftRole.EmbeddingB, _ledger) is var (embeddingA, embeddingB))
         {

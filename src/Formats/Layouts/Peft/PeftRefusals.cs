@@ -10,7 +10,6 @@ internal static class PeftRefusals
     private static readonly (string Setting, string What)[] Variants =
     [
         ("use_dora", "DoRA, whose update depends on the base's weights and which is not read yet; merge it into its base with PEFT, and extract a plain LoRA from the result"),
-        ("target_parameters", "LoRA on parameters instead of modules, which is not read yet"),
         ("kasa_config", "KaSA, which truncates the base's weights and is not read yet"),
         ("use_bdlora", "BD-LoRA, whose factors are block-diagonal and packed, which is not read yet"),
         ("use_qalora", "QALoRA, whose factors are pooled for a quantized base, which is not read yet"),

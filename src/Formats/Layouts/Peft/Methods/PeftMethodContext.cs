@@ -35,4 +35,14 @@ internal sealed record PeftMethodContext(PeftConfig Config, AdapterReadOptions O
             $"{Printable.Text(Settings.Path)}: the {method.Name} adapter was saved without {PeftKey.ModelPrefix}{missing}: PEFT would draw it from its generator in sizes that only the whole model tells; "
             + "save it again with save_projection=True", Settings.Path);
     }
+
+    /// <summary>The configuration's rank must be the tensors': PEFT would not load them otherwise.</summary>
+    /// <exception cref="InvalidAdapterException">It is another.</exception>
+    public void RequireRank(PeftModule module, StoredTensor factor, int dimension)
+    {
+        ModuleScale said = ScaleOf(module);
+        if (factor.Shape.Rank <= dimension || factor.Shape[dimension] == said.Rank) return;
+        throw module.Wrong(
+            $"'{Printable.Text(factor.Name)}' is {factor.Shape}, so rank {factor.Shape[dimension]}, but {Printable.Text(Settings.Path)} says {said.Rank} (from {said.RankOrigin})");
+    }
 }

@@ -6,14 +6,21 @@ internal static class PeftMethodList
     /// <summary>Every method, in the order of their types.</summary>
     public static IReadOnlyList<IPeftMethod> All { get; } =
     [
+        new Boft(),
         Miss.Bone,
         new C3a(),
         new FourierFt(),
+        new Hira(),
+        new Hra(),
+        new Ia3(),
+        new LnTuning(),
         new Loha(),
         new Lokr(),
         Miss.Current,
+        new Oft(),
         Vera.Probabilistic,
         new RandLora(),
+        new Road(),
         new Shira(),
         new TinyLora(),
         new UniLora(),
