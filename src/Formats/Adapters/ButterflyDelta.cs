@@ -84,8 +84,10 @@ public sealed class ButterflyDelta : AdapterDelta
             Turn(values, columns, Cayley.InverseRotation(skew.AsSpan(i * square, square), Size), i / perStage, i % perStage);
         }
 
-        if (Rescale is not null) Multiply(values, context.Read(Rescale), columns);
-        return new Contribution(values, columns);
+        double[] norms = ColumnNorms(values, columns);
+        double[]? rescale = Rescale is null ? null : context.Read(Rescale);
+        if (rescale is not null) Multiply(values, rescale, columns);
+        return new Contribution(values, norms, rescale, columns);
     }
 
     /// <summary>One block of one stage: its rows times R, in place.</summary>
@@ -116,6 +118,17 @@ public sealed class ButterflyDelta : AdapterDelta
         return place - inRun + (inRun % 2 * half) + (inRun / 2);
     }
 
+    private static double[] ColumnNorms(ReadOnlySpan<double> values, int columns)
+    {
+        double[] norms = new double[columns];
+        for (; !values.IsEmpty; values = values[columns..])
+        {
+            RowLoops.AddScaledProduct(values[..columns], values[..columns], 1, norms);
+        }
+
+        return [.. norms.Select(Math.Sqrt)];
+    }
+
     private static void Multiply(double[] values, double[] rescale, int columns)
     {
         for (int i = 0; i < values.Length; i++)
@@ -124,12 +137,21 @@ public sealed class ButterflyDelta : AdapterDelta
         }
     }
 
-    private sealed class Contribution(double[] values, int columns) : IContribution
+    private sealed class Contribution(double[] values, double[] norms, double[]? rescale, int columns) : IContribution
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
             RowLoops.AddScaled(@base, -weight, sum);
             RowLoops.AddScaled(values.AsSpan((int)(firstRow * columns), rows * columns), weight, sum);
+        }
+
+        /// <summary>Rotations keep the norm of a column, which bounds what cancels in it.</summary>
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            for (int i = 0; i < rows; i++)
+            {
+                RowLoops.AddScaled(norms, Math.Abs(weight * (rescale is null ? 1 : rescale[firstRow + i])), sum.Slice(i * columns, columns));
+            }
         }
 
         public void Dispose()

@@ -87,20 +87,24 @@ public sealed class DiagOftDelta : AdapterDelta
     /// <summary>Rows of (d ∘ Rᵀ − I)·W: each is made from the rows of its block, in order.</summary>
     private sealed class Contribution(double[] matrices, int size, ContributionContext context) : IContribution
     {
-        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
-        {
-            for (long block = firstRow / size; block * size < firstRow + rows; block++)
-            {
-                long from = Math.Max(firstRow, block * size), to = Math.Min(firstRow + rows, (block + 1) * size);
-                AddBlock(block, from, to, weight, sum.Slice((int)(from - firstRow) * context.Columns, (int)(to - from) * context.Columns));
-            }
-        }
+        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum) => AddRows(firstRow, rows, weight, false, sum);
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum) => AddRows(firstRow, rows, Math.Abs(weight), true, sum);
 
         public void Dispose()
         {
         }
 
-        private void AddBlock(long block, long from, long to, double weight, Span<double> sum)
+        private void AddRows(long firstRow, int rows, double weight, bool magnitudes, Span<double> sum)
+        {
+            for (long block = firstRow / size; block * size < firstRow + rows; block++)
+            {
+                long from = Math.Max(firstRow, block * size), to = Math.Min(firstRow + rows, (block + 1) * size);
+                AddBlock(block, from, to, weight, magnitudes, sum.Slice((int)(from - firstRow) * context.Columns, (int)(to - from) * context.Columns));
+            }
+        }
+
+        private void AddBlock(long block, long from, long to, double weight, bool magnitudes, Span<double> sum)
         {
             int columns = context.Columns;
             int most = Math.Clamp(PieceElements / columns, 1, size);
@@ -108,13 +112,16 @@ public sealed class DiagOftDelta : AdapterDelta
             for (int first = 0; first < size; first += most)
             {
                 int now = Math.Min(most, size - first);
-                context.Base.Read((block * size) + first, now, buffer.Values[..(now * columns)]);
+                Span<double> piece = buffer.Values[..(now * columns)];
+                context.Base.Read((block * size) + first, now, piece);
+                if (magnitudes) foreach (ref double value in piece) value = Math.Abs(value);
                 for (long row = from; row < to; row++)
                 {
                     ReadOnlySpan<double> factors = matrices.AsSpan((int)(row * size) + first, now);
                     for (int j = 0; j < now; j++)
                     {
-                        RowLoops.AddScaled(buffer.Values.Slice(j * columns, columns), weight * factors[j], sum.Slice((int)(row - from) * columns, columns));
+                        double factor = weight * (magnitudes ? Math.Abs(factors[j]) : factors[j]);
+                        RowLoops.AddScaled(piece.Slice(j * columns, columns), factor, sum.Slice((int)(row - from) * columns, columns));
                     }
                 }
             }

@@ -64,27 +64,58 @@ public sealed class GloraDelta : AdapterDelta
     internal override IContribution Prepare(ContributionContext context)
     {
         GloraFactors factors = Factors.Fits(context.Weight) ? Factors : _other!;
-        int rank = checked((int)factors.B2.Shape[0]);
-        IProductRows product = context.Arithmetic.Product(context.Rows, context.Columns, rank, context.Read(factors.B1), context.Read(factors.B2));
-        return new Contribution(context.Columns, factors.Scale, product, new Mixing(context.Read(factors.A1), context.Read(factors.A2), checked((int)factors.A1.Shape[1])));
+        return new Contribution(factors, context);
     }
 
-    private sealed class Contribution(int columns, double scale, IProductRows product, Mixing mixing) : IContribution
+    private sealed class Contribution : IContribution
     {
-        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
-        {
-            using RowBuffer update = new(rows * columns);
-            product.Fill(firstRow, rows, update.Values);
-            for (int i = 0; i < rows; i++)
-            {
-                Range row = (i * columns)..((i + 1) * columns);
-                mixing.Add(@base[row], update.Values[row]);
-            }
+        private readonly GloraFactors _factors;
+        private readonly ContributionContext _context;
+        private readonly IProductRows _product;
+        private readonly Mixing _mixing;
+        private readonly Lazy<FactorNorms> _norms;
+        private readonly Lazy<Mixing> _magnitudes;
 
-            RowLoops.AddScaled(update.Values, scale * weight, sum);
+        public Contribution(GloraFactors factors, ContributionContext context)
+        {
+            (_factors, _context) = (factors, context);
+            (double[] left, double[] right) = (context.Read(factors.B1), context.Read(factors.B2));
+            _product = context.Arithmetic.Product(context.Rows, context.Columns, checked((int)factors.B2.Shape[0]), left, right);
+            (double[] first, double[] second, int rank) = (context.Read(factors.A1), context.Read(factors.A2), checked((int)factors.A1.Shape[1]));
+            _mixing = new(first, second, rank);
+            _norms = new(() => new(left, right, context.Rows, context.Columns));
+            _magnitudes = new(() => new([.. first.Select(Math.Abs)], [.. second.Select(Math.Abs)], rank));
         }
 
-        public void Dispose() => product.Dispose();
+        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+        {
+            using RowBuffer update = new(rows * _context.Columns);
+            _product.Fill(firstRow, rows, update.Values);
+            Mix(_mixing, rows, @base, update.Values);
+            RowLoops.AddScaled(update.Values, _factors.Scale * weight, sum);
+        }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            using RowBuffer @base = new(rows * _context.Columns), terms = new(rows * _context.Columns);
+            _context.Base.Read(firstRow, rows, @base.Values);
+            foreach (ref double value in @base.Values) value = Math.Abs(value);
+            terms.Values.Clear();
+            Mix(_magnitudes.Value, rows, @base.Values, terms.Values);
+            _norms.Value.Add(firstRow, rows, 1, terms.Values);
+            RowLoops.AddScaled(terms.Values, Math.Abs(_factors.Scale * weight), sum);
+        }
+
+        public void Dispose() => _product.Dispose();
+
+        private void Mix(Mixing mixing, int rows, ReadOnlySpan<double> weight, Span<double> update)
+        {
+            for (int i = 0; i < rows; i++)
+            {
+                Range row = (i * _context.Columns)..((i + 1) * _context.Columns);
+                mixing.Add(weight[row], update[row]);
+            }
+        }
     }
 
     /// <summary>W·A₁·A₂ of a row of W, [in, positions of the kernel].</summary>

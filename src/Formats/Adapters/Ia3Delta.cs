@@ -32,6 +32,9 @@ public sealed class Ia3Delta : AdapterDelta
     /// <summary>Whether it scales inputs, else outputs.</summary>
     public bool ByInput { get; }
 
+    /// <summary>Whether the file has l − 1, the change itself: LyCORIS.</summary>
+    public bool IsChange { get; init; }
+
     /// <inheritdoc/>
     public override TensorShape? Shape => null;
 
@@ -50,7 +53,7 @@ public sealed class Ia3Delta : AdapterDelta
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context)
     {
-        double[] change = [.. context.Read(Factors).Select(l => l - 1)];
+        double[] change = [.. context.Read(Factors).Select(l => IsChange ? l : l - 1)];
         if (!ByInput) return new Contribution(context.Columns, change, null);
         int kernel = context.Columns / change.Length;
         return new Contribution(context.Columns, null, [.. change.SelectMany(l => Enumerable.Repeat(l, kernel))]);

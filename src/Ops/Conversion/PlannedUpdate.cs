@@ -19,7 +19,7 @@ internal sealed record PlannedUpdate(AdapterDelta Delta, ParameterName Target, B
     public (long Rows, long Columns) Matrix => Weight.AsMatrix();
 
     /// <summary>Its exact factors; null where it has none.</summary>
-    public LowRankFactors? Exact { get; } = Delta.ExactFactors();
+    public LowRankFactors? Exact { get; } = (Place?.Weight ?? Delta.Shape) is { } weight ? Delta.ExactFactors(weight) : null;
 
     /// <summary>A width for what is computed: the widest type it is stored in.</summary>
     public DType SourceType => Delta.Tensors.Select(t => t.DType).Where(t => t.IsMergeable()).DefaultIfEmpty(DType.F32).MaxBy(t => t.Bits());

@@ -11,13 +11,7 @@ public class KindConformanceTests
 {
     private static readonly string[] Pending =
     [
-        "peft-kinds/c3a",
         "peft-kinds/delora",
-        "peft-kinds/fourierft",
-        "peft-kinds/miss",
-        "peft-kinds/shira",
-        "peft-kinds/vera",
-        "peft-kinds/waveft",
     ];
 
     public static IEnumerable<string> Names() =>
