@@ -167,13 +167,13 @@ public class ConversionTests
     public void KindsThatNeedTheBaseAreListedWhereItIsMissing()
     {
         using TempFolder folder = new();
-        ConvertOptions options = Converting.Options(Paths.Fixture("lycoris", "locon-dora", "adapter.safetensors"), folder["lora"]) with { Rank = 2 };
+        ConvertOptions options = Converting.Options(Paths.Fixture("peft-kinds", "lora-dora-linear", "adapter"), folder["lora"]) with { Rank = 2 };
         UnsupportedException refused = Assert.Throws<UnsupportedException>(() => Converting.Run(options));
         Assert.Contains("of kind dora (", refused.Message);
         Assert.Contains("--base", refused.Message);
     }
 
-    /// <summary>A square Conv1D whose neighbours say that it is [in, out], a kernel, and a bias where not every module has one: DoRA and OFT on each.</summary>
+    /// <summary>DoRA on Conv1D, with a square one whose neighbours alone say that it is [in, out].</summary>
     [Theory]
     [InlineData(DType.F32)]
     [InlineData(DType.F64)]
@@ -185,15 +185,16 @@ public class ConversionTests
             folder["base.safetensors"],
             Merging.Random("h.0.c_attn.weight", type, random, 12, 36), Merging.Random("h.0.c_attn.bias", type, random, 36),
             Merging.Random("h.0.c_proj.weight", type, random, 12, 12), Merging.Random("h.0.c_proj.bias", type, random, 12));
-        PeftFolder oft = new(folder["oft"], 3, 1);
-        oft.Config["peft_type"] = "OFT";
-        oft.Config["oft_block_size"] = 4;
-        oft.Config["r"] = 0;
-        oft.Config["fan_in_fan_out"] = true;
-        oft.Add("base_model.model.h.0.c_attn.oft_R.weight", DType.F32, [3, 6], PeftFolder.Values(random, 18, DType.F32));
-        oft.Add("base_model.model.h.0.c_proj.oft_R.weight", DType.F32, [3, 6], PeftFolder.Values(random, 18, DType.F32));
-        Converting.Run(Converting.Options(oft.Save(), folder["lora"]) with { Base = folder["base.safetensors"], MaxError = 0 });
-        var expected = Converting.Merged(folder, folder["base.safetensors"], folder["oft"]);
+        PeftFolder dora = new(folder["dora"], 3, 7);
+        dora.Config["use_dora"] = true;
+        foreach ((string module, int outputs) in (ReadOnlySpan<(string, int)>)[("h.0.c_attn", 36), ("h.0.c_proj", 12)])
+        {
+            dora.Linear(module, outputs, 12, random);
+            dora.Add($"base_model.model.{module}.lora_magnitude_vector.weight", DType.F32, [outputs], PeftFolder.Values(random, outputs, DType.F32));
+        }
+
+        Converting.Run(Converting.Options(dora.Save(), folder["lora"]) with { Base = folder["base.safetensors"], MaxError = 0 });
+        var expected = Converting.Merged(folder, folder["base.safetensors"], folder["dora"]);
         var actual = Converting.Merged(folder, folder["base.safetensors"], folder["lora"]);
         foreach ((string name, (_, _, double[] values)) in expected)
         {
