@@ -10,7 +10,7 @@ namespace LoraKit.Formats.Layouts;
 public static class AdapterLayouts
 {
     /// <summary>Every layout, in no particular order.</summary>
-    public static IReadOnlyList<IAdapterLayout> All { get; } = [new PeftLayout(), new KohyaLayout()];
+    public static IReadOnlyList<IAdapterLayout> All { get; } = [new PeftLayout(), new KohyaLayout(KohyaLayout.KohyaName), new KohyaLayout(KohyaLayout.LycorisName)];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>
     /// <param name="path">A PEFT folder, or a tensor file in any container that <see cref="TensorFiles"/> opens.</param>

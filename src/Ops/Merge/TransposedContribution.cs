@@ -27,15 +27,15 @@ internal sealed class TransposedContribution(double[] update, int outputs, int i
         }
 
         int inputs = (int)rows;
-        double[]? weight = stored is null ? null : Turned(stored, inputs, columns);
-        ContributionContext context = new(new TensorShape(columns, inputs), columns, inputs, weight is null ? null : new Matrix(weight, inputs), arithmetic);
+        TurnedRows? weight = stored is null ? null : TurnedRows.Of(stored, inputs, columns);
+        ContributionContext context = new(new TensorShape(columns, inputs), columns, inputs, weight, arithmetic);
         using IContribution contribution = delta.Prepare(context);
         double[] update = new double[(long)columns * inputs];
         for (int row = 0; row < columns; row += PieceRows)
         {
             int now = Math.Min(PieceRows, columns - row);
             Range piece = (row * inputs)..((row + now) * inputs);
-            contribution.Add(row, now, 1, weight is null ? default : weight.AsSpan(piece), update.AsSpan(piece));
+            contribution.Add(row, now, 1, weight is null ? default : weight.Values.AsSpan(piece), update.AsSpan(piece));
         }
 
         return new(update, columns, inputs);
@@ -55,26 +55,5 @@ internal sealed class TransposedContribution(double[] update, int outputs, int i
 
     public void Dispose()
     {
-    }
-
-    private static double[] Turned(IBaseRows stored, int rows, int columns)
-    {
-        double[] turned = new double[(long)rows * columns];
-        double[] row = new double[columns];
-        for (int i = 0; i < rows; i++)
-        {
-            stored.Read(i, 1, row);
-            for (int j = 0; j < columns; j++)
-            {
-                turned[((long)j * rows) + i] = row[j];
-            }
-        }
-
-        return turned;
-    }
-
-    private sealed class Matrix(double[] values, int columns) : IBaseRows
-    {
-        public void Read(long firstRow, int rows, Span<double> destination) => values.AsSpan((int)(firstRow * columns), rows * columns).CopyTo(destination);
     }
 }

@@ -6,7 +6,26 @@ internal static class PeftMethodList
     /// <summary>Every method, in the order of their types.</summary>
     public static IReadOnlyList<IPeftMethod> All { get; } =
     [
+        new Boft(),
+        Miss.Bone,
+        new C3a(),
+        new FourierFt(),
+        new Hira(),
+        new Hra(),
+        new Ia3(),
+        new LnTuning(),
         new Loha(),
+        new Lokr(),
+        Miss.Current,
+        new Oft(),
+        Vera.Probabilistic,
+        new RandLora(),
+        new Road(),
+        new Shira(),
+        new TinyLora(),
+        new UniLora(),
+        Vera.Plain,
+        new WaveFt(),
     ];
 
     /// <summary>The method of a <c>peft_type</c>; null for LoRA and for what is not read.</summary>
