@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 
@@ -20,6 +21,8 @@ internal sealed class PeftConfig
             ?? throw new InvalidAdapterException(
                 $"{Printable.Text(path)}: 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
         BaseModel = Settings.Text("base_model_name_or_path");
+        Initialization = Settings.Json["init_lora_weights"] is { } name && name.GetValueKind() == JsonValueKind.String ? Settings.Text("init_lora_weights")!.ToLowerInvariant() : null;
+        Version = VersionOf(Settings.Json["peft_version"] is { } by && by.GetValueKind() == JsonValueKind.String ? Settings.Text("peft_version")! : "");
         _rank = Settings.WholeNumber("r", 8);
         bool isLora = PeftType is "LORA" or "ADALORA";
         _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", 8);
@@ -49,6 +52,12 @@ internal sealed class PeftConfig
     public string PeftType { get; }
 
     public string? BaseModel { get; }
+
+    /// <summary>How the factors began, in small letters, where that has a name.</summary>
+    public string? Initialization { get; }
+
+    /// <summary>The release of PEFT that wrote the file; null where it says none, as before 0.18.</summary>
+    public Version? Version { get; }
 
     /// <summary>What the file says of square matrices; it is unreliable for all others, whose shape tells.</summary>
     public bool IsConv1D { get; }
@@ -99,6 +108,10 @@ internal sealed class PeftConfig
 
         return new ModuleScale(rank, alpha, Scale(alpha, rank), origin);
     }
+
+    /// <summary>Of <c>0.20.1.dev0@…</c> the first numbers.</summary>
+    private static Version? VersionOf(string text) =>
+        Version.TryParse(string.Join('.', text.Split('.', '@', '+').Take(3).TakeWhile(part => part.Length > 0 && part.All(char.IsAsciiDigit))), out Version? version) ? version : null;
 
     private double Scale(double alpha, long rank) => alpha / (_rankStabilized ? Math.Sqrt(rank) : rank);
 

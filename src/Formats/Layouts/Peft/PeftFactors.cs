@@ -16,6 +16,12 @@ internal sealed class PeftFactors
     /// <summary>How many wrappers lie around these factors' own; 0 but where several wrap one module.</summary>
     public int Depth { get; }
 
+    /// <summary>Whether it is the output projection of an nn.MultiheadAttention.</summary>
+    public bool IsAttentionOutput { get; private init; }
+
+    /// <summary>The module whose rank and alpha count: for an attention's output projection, the attention.</summary>
+    public ModuleName Configured => IsAttentionOutput ? new(Module.Path[..^(PeftKey.OutputProjection.Length + 1)]) : Module;
+
     public TensorInfo? this[PeftRole role] => _tensors.GetValueOrDefault(role);
 
     /// <summary>The modules with factors, in the order of their first tensors; a module once for each wrapper.</summary>
@@ -29,7 +35,7 @@ internal sealed class PeftFactors
             if (!key.IsFactor) continue;
             if (!byName.TryGetValue((key.Module, key.Depth), out PeftFactors? module))
             {
-                modules.Add(byName[(key.Module, key.Depth)] = module = new PeftFactors(key.Module, key.Depth));
+                modules.Add(byName[(key.Module, key.Depth)] = module = new PeftFactors(key.Module, key.Depth) { IsAttentionOutput = key.IsAttentionOutput });
             }
 
             if (module._tensors.TryAdd(key.Role, key.Tensor)) continue;

@@ -10,7 +10,7 @@ internal static class PeftIssues
     [
         .. BaseModel(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
         .. MissingTokens(config, keys), .. TiedFactors(config, modules),
-        .. config.Targets.IssuesOf([.. modules.Where(module => config.Parameters.Of(module.Module).Count == 0).Select(module => module.Module.Path)]),
+        .. config.Targets.IssuesOf([.. modules.Where(module => !module.IsAttentionOutput && config.Parameters.Of(module.Module).Count == 0).Select(module => module.Module.Path)]),
         .. Nested(config, modules),
     ];
 

@@ -21,6 +21,9 @@ internal sealed record PeftKey(
     /// <summary>What the names of tensors that belong to no module begin with.</summary>
     public const string ModelPrefix = "base_model.";
 
+    /// <summary>The module inside nn.MultiheadAttention that PEFT updates beside its own weight.</summary>
+    public const string OutputProjection = "out_proj";
+
     private const string BaseLayer = "base_layer";
     private const string SavedModules = "modules_to_save";
     private const string OriginalModule = "original_module";
@@ -29,9 +32,12 @@ internal sealed record PeftKey(
     /// <summary>How many wrappers lie around the one that a factor belongs to: <c>X.base_layer.lora_A</c> has 1.</summary>
     public int Depth { get; init; }
 
-    /// <summary>Whether it is a factor, or the bias of one.</summary>
-    public bool IsFactor =>
-        Role is PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB;
+    /// <summary>Whether it belongs to the output projection of an nn.MultiheadAttention: <c>X.base_layer.out_proj.lora_A</c>.</summary>
+    public bool IsAttentionOutput { get; init; }
+
+    /// <summary>Whether it is a factor, or what belongs to one.</summary>
+    public bool IsFactor => Role is PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB
+        or PeftRole.Magnitude or PeftRole.Diagonal;
 
     /// <summary>Takes a name apart; anything that is no known spelling is a plain parameter.</summary>
     /// <param name="tensor">The tensor.</param>
@@ -95,6 +101,9 @@ internal sealed record PeftKey(
             case "lora_B" when rest is [.., "bias"] && rest.Length <= 2: return Factor(PeftRole.LoraBias, module, rest[..^1]);
             case "lora_embedding_A" when rest.Length <= 1: return Factor(PeftRole.EmbeddingA, module, rest);
             case "lora_embedding_B" when rest.Length <= 1: return Factor(PeftRole.EmbeddingB, module, rest);
+            case "lora_magnitude_vector" when rest.Length <= 1 || rest is [_, "weight"]:
+                return Factor(PeftRole.Magnitude, module, rest is [.., "weight"] ? rest[..^1] : rest);
+            case "lora_diag" when rest.Length <= 1: return Factor(PeftRole.Diagonal, module, rest);
             case "trainable_tokens_delta" when rest.Length <= 1: return Key(PeftRole.TokenRows, WithoutTokenAdapter(module), "weight", Name(rest));
             case "trainable_tokens_original": return Key(PeftRole.Ignored, module, part, note: "the original rows of trained tokens");
             case "lora_velora_embed": return Key(PeftRole.Ignored, module, part, note: "VeLoRA's training state");
@@ -112,7 +121,11 @@ internal sealed record PeftKey(
 
     private static PeftKey Factor(PeftRole role, ReadOnlySpan<string> module, ReadOnlySpan<string> infix)
     {
-        if (module is [.., BaseLayer, "out_proj"]) return Key(PeftRole.Refused, module[..module.IndexOf(BaseLayer)], "weight", note: "LoRA on nn.MultiheadAttention (base_layer.out_proj)");
+        if (module is [.., BaseLayer, OutputProjection] && module.IndexOf(BaseLayer) == module.Length - 2)
+        {
+            return Key(role, [.. module[..^2], OutputProjection], "weight", Name(infix)) with { IsAttentionOutput = true };
+        }
+
         // Every wrapper hides its module one base_layer deeper; the base's own names have none of them.
         int depth = module.Length - module.TrimEnd(BaseLayer).Length;
         string[] own = [.. module.ToArray().Where(part => part != BaseLayer)];

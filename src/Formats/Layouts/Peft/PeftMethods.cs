@@ -58,7 +58,7 @@ internal static class PeftMethods
     // By the beginning of a key's component.
     private static readonly (string Beginning, string Method)[] Keys =
     [
-        ("lora_magnitude_vector", "DoRA"), ("lora_diag", "KaSA"), ("lora_E", "AdaLoRA"),
+        ("lora_E", "AdaLoRA"),
         ("hada_", "LoHa"), ("lokr_", "LoKr"), ("ia3_l", "IA3"), ("oft_", "OFT"), ("boft_", "BOFT"), ("hra_u", "HRA"),
         ("vera_", "VeRA"), ("pvera_", "PVeRA"), ("randlora_", "RandLoRA"), ("fourierft_", "FourierFT"), ("waveft_", "WaveFT"),
         ("vblora_", "VB-LoRA"), ("unilora_", "UniLoRA"), ("miss_block", "MiSS"), ("bone_block", "Bone"), ("shira_", "SHiRA"),

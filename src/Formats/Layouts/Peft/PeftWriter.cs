@@ -72,6 +72,8 @@ internal sealed class PeftWriter
         PeftRanks.Set(_config, modules);
         PeftSelection.Set(_config, [.. modules.Select(module => module.Target.Module)], _adapter.BaseModules);
         replacements.Set(_config, _isTokensOnly);
+        // Factors are written at their full sizes.
+        if (_config["use_bdlora"] is not null) _config["use_bdlora"] = null;
         SetFlag("lora_bias", _adapter.Deltas.Any(delta => delta is DenseDelta));
         if (PeftOrientation.OfSquares(modules) is { } isInOut) SetFlag("fan_in_fan_out", isInOut);
 
