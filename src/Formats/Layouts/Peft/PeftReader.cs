@@ -54,6 +54,7 @@ internal sealed class PeftReader
         {
             Deltas = deltas,
             Replacements = replacements,
+            LayerReplication = _config.LayerReplication,
             Config = _source.Config,
             Metadata = _source.Tensors.Metadata,
             Issues = _issues,
