@@ -1,8 +1,8 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Containers;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Kohya;
 using LoraKit.Formats.Layouts.Peft;
-using LoraKit.Formats.Safetensors;
 
 namespace LoraKit.Formats.Layouts;
 
@@ -13,14 +13,14 @@ public static class AdapterLayouts
     public static IReadOnlyList<IAdapterLayout> All { get; } = [new PeftLayout(), new KohyaLayout()];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>
-    /// <param name="path">A PEFT folder, or a tensor file.</param>
+    /// <param name="path">A PEFT folder, or a tensor file in any container that <see cref="TensorFiles"/> opens.</param>
     /// <param name="options">What the files leave open; null takes what they say.</param>
     /// <exception cref="LoraKitException">It does not exist, is no adapter, or cannot be read.</exception>
     public static Adapter Open(string path, AdapterReadOptions? options = null)
     {
         AdapterLocation location = AdapterLocation.Find(path);
         AdapterConfig? config = location.ConfigFile is null ? null : AdapterConfigFile.Read(location.ConfigFile);
-        AdapterSource source = new(path, SafetensorsFile.Open(location.TensorFile), config, location.ConfigFile) { Options = options ?? AdapterReadOptions.Default };
+        AdapterSource source = new(path, TensorFiles.Open(location.TensorFile), config, location.ConfigFile) { Options = options ?? AdapterReadOptions.Default };
         try
         {
             return Detect(source, All).Read(source);

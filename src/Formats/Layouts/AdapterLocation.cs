@@ -13,13 +13,10 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
     private const string Pickle = "adapter_model.bin";
     private const int MostListed = 5;
 
-    private static readonly string[] PickleEndings = [".bin", ".pt", ".pth", ".ckpt"];
-
     /// <summary>The configuration is looked for beside what was named, not beside what a symbolic link points to.</summary>
     /// <exception cref="InputNotFoundException">There is nothing, or no adapter in the folder; subfolders with one are named.</exception>
     /// <exception cref="InvalidAdapterException">Half of an adapter.</exception>
     /// <exception cref="InvalidFileException">The folder may not be listed.</exception>
-    /// <exception cref="UnsupportedException">Only a pickle.</exception>
     public static AdapterLocation Find(string path)
     {
         if (Directory.Exists(path)) return InFolder(path);
@@ -28,28 +25,26 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
 
         string folder = Path.GetDirectoryName(path) is { Length: > 0 } parent ? parent : ".";
         if (Path.GetFileName(path) == AdapterConfigFile.Name) return InFolder(folder);
-        if (PickleEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)) throw PickleOnly(path);
         string config = Path.Combine(folder, AdapterConfigFile.Name);
         return new AdapterLocation(path, File.Exists(config) ? config : null);
     }
 
     private static AdapterLocation InFolder(string folder)
     {
-        string tensors = Path.Combine(folder, Tensors);
         string config = Path.Combine(folder, AdapterConfigFile.Name);
-        string pickle = Path.Combine(folder, Pickle);
         bool hasConfig = File.Exists(config);
-        if (File.Exists(tensors))
+        foreach (string name in (ReadOnlySpan<string>)[Tensors, Pickle]) // Of both, PEFT reads the first.
         {
+            string tensors = Path.Combine(folder, name);
+            if (!File.Exists(tensors)) continue;
             return hasConfig ? new AdapterLocation(tensors, config) : throw new InvalidAdapterException(
-                $"{Printable.Text(folder)}: has {Tensors} but no {AdapterConfigFile.Name}: rank and alpha cannot be known", folder);
+                $"{Printable.Text(folder)}: has {name} but no {AdapterConfigFile.Name}: rank and alpha cannot be known", folder);
         }
 
-        if (File.Exists(pickle)) throw PickleOnly(pickle);
         string others = Others(folder);
         if (hasConfig)
         {
-            throw new InvalidAdapterException($"{Printable.Text(folder)}: has {AdapterConfigFile.Name} but no {Tensors}{others}", folder);
+            throw new InvalidAdapterException($"{Printable.Text(folder)}: has {AdapterConfigFile.Name} but no {Tensors} or {Pickle}{others}", folder);
         }
 
         RequireListable(folder);
@@ -72,9 +67,6 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
             throw new InvalidFileException($"{Printable.Text(folder)}: cannot be listed: {InputErrors.Reason(e)}", folder, cause: e);
         }
     }
-
-    private static UnsupportedException PickleOnly(string path) => new(
-        $"{Printable.Text(path)}: is a pickle, which is not read yet; save the adapter as {Tensors}", path);
 
     private static string[] Subfolders(string folder) => List(() => Directory.EnumerateDirectories(folder)
         .Where(inside => File.Exists(Path.Combine(inside, AdapterConfigFile.Name))

@@ -10,10 +10,10 @@ public interface ITensorSource : IDisposable
     /// <summary>The path it was opened from.</summary>
     string Path { get; }
 
-    /// <summary>The container's name: <c>safetensors</c>.</summary>
+    /// <summary>The container's name: <c>safetensors</c>, <c>pickle</c>, <c>npz</c>.</summary>
     string Container { get; }
 
-    /// <summary>All tensors, in the order of their bytes.</summary>
+    /// <summary>All tensors: a safetensors file's in the order of their bytes, others' in the order in which the file lists them.</summary>
     IReadOnlyList<TensorInfo> Tensors { get; }
 
     /// <summary>The file's own metadata; empty where it has none.</summary>

@@ -3,14 +3,14 @@ using LoraKit.Formats.Adapters;
 namespace LoraKit.Ops.Inspect;
 
 /// <summary>
-/// What a file or folder of tensors is: an adapter by its modules, a checkpoint or any other safetensors file by its tensors.
+/// What a file or folder of tensors is: an adapter by its modules, a checkpoint or any other tensor file by its tensors.
 /// </summary>
 public sealed record AdapterInspection
 {
     /// <summary>What was named.</summary>
     public required string Path { get; init; }
 
-    /// <summary>The container: <c>safetensors</c>.</summary>
+    /// <summary>The container: <c>safetensors</c>, <c>pickle</c>, <c>npz</c>.</summary>
     public required string Container { get; init; }
 
     /// <summary>The adapter layout it was read by; null for a checkpoint, and for an adapter whose layout is not read.</summary>

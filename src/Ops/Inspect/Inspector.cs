@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Containers;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
@@ -26,7 +27,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
         catch (UnsupportedException unread) when (!options.Spectrum)
         {
             // Understood as an adapter and not more: what is in its file can be shown all the same.
-            return OfUnread(path, AdapterLocation.Find(path).TensorFile, unread);
+            return OfFile(path, AdapterLocation.Find(path).TensorFile, unread);
         }
 
         using (adapter)
@@ -52,39 +53,41 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
         }
 
         ModuleSpectrum?[]? spectra = options.Spectrum ? Spectra(adapter.Deltas) : null;
-        string stored = AdapterLocation.Find(path).TensorFile;
+        using ITensorSource stored = TensorFiles.Open(AdapterLocation.Find(path).TensorFile);
         return new AdapterInspection
         {
             Path = path,
-            Container = "safetensors",
+            Container = stored.Container,
             Layout = adapter.Layout,
             Family = Text(adapter.Metadata, "ss_base_model_version"),
             Architecture = BaseClass(adapter.Config) ?? Text(adapter.Metadata, "modelspec.architecture"),
             BaseModel = adapter.Config?.BaseModel ?? Text(adapter.Metadata, "ss_sd_model_name"),
-            Bytes = new FileInfo(stored).Length,
+            Bytes = new FileInfo(stored.Path).Length,
             DType = CommonType.Of(tensors),
             ParameterCount = tensors.Sum(t => t.Shape.ElementCount),
             Ranks = ranks,
             Modules = [.. adapter.Deltas.Select((d, i) => InspectedModule.Of(d) with { Spectrum = spectra?[i] })],
             Extras = [.. adapter.Replacements.Select(r => new InspectedTensor(r.Target.Path, r.Reason, r.Values.DType.FileName(), r.Values.Shape))],
             Metadata = adapter.Metadata,
-            Hashes = options.Hashes ? Hash(stored) : null,
+            Hashes = options.Hashes ? HashedFile.Of(stored, cancellation) : null,
             Issues = issues,
         };
     }
 
-    private AdapterInspection OfUnread(string path, string file, UnsupportedException unread)
+    private AdapterInspection OfFile(string path, string file, UnsupportedException? unread)
     {
-        using SafetensorsFile opened = SafetensorsFile.Open(file);
+        using ITensorSource opened = TensorFiles.Open(file);
         List<StoredTensor> tensors = [.. opened.Tensors.Select(t => new StoredTensor(opened, t))];
-        return OfTensors(path, tensors, opened.Header.FileLength) with
+        return OfTensors(path, opened.Container, tensors, new FileInfo(file).Length) with
         {
             Family = Text(opened.Metadata, "ss_base_model_version"),
             Architecture = Text(opened.Metadata, "modelspec.architecture"),
             BaseModel = Text(opened.Metadata, "ss_sd_model_name"),
             Metadata = opened.Metadata,
             Hashes = options.Hashes ? HashedFile.Of(opened, cancellation) : null,
-            Issues = [new AdapterIssue("unread_layout", IssueSeverity.Warning, unread.Message, unread.Tensor)],
+            Issues = unread is not null
+                ? [new AdapterIssue("unread_layout", IssueSeverity.Warning, unread.Message, unread.Tensor)]
+                : UnreadLayout(opened),
         };
     }
 
@@ -95,6 +98,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
             throw new InvalidOptionException($"--spectrum takes an adapter in a layout that is read; {Printable.Text(path)} is none");
         }
 
+        if (kind == PathKind.OtherContainer) return OfFile(path, path, unread: null);
         using Checkpoint checkpoint = Checkpoint.Open(path);
         if (options.Hashes && checkpoint.Shards.Count != 1)
         {
@@ -102,27 +106,28 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
         }
 
         SafetensorsFile first = checkpoint.Shards[0].File;
-        string? whose = kind == PathKind.UnreadAdapter ? ForeignKeys.Describe(first) : null;
         JsonObject? config = checkpoint.Config?.Json;
-        return OfTensors(path, [.. checkpoint.Tensors.Values], checkpoint.Shards.Sum(s => s.File.Header.FileLength)) with
+        return OfTensors(path, first.Container, [.. checkpoint.Tensors.Values], checkpoint.Shards.Sum(s => s.File.Header.FileLength)) with
         {
             Family = checkpoint.Config?.ModelType ?? Text(first.Metadata, "ss_base_model_version"),
             Architecture = FirstArchitecture(config) ?? Text(first.Metadata, "modelspec.architecture"),
             BaseModel = Text(first.Metadata, "ss_sd_model_name"),
             Metadata = first.Metadata,
             Hashes = options.Hashes ? HashedFile.Of(first, cancellation) : null,
-            Issues = whose is null ? [] :
-            [
-                new AdapterIssue("unread_layout", IssueSeverity.Warning,
-                    $"its keys look like {whose}, a layout that is not read yet; its tensors are listed as extras"),
-            ],
+            Issues = kind == PathKind.UnreadAdapter ? UnreadLayout(first) : [],
         };
     }
 
-    private static AdapterInspection OfTensors(string path, IReadOnlyList<StoredTensor> tensors, long bytes) => new()
+    private static IReadOnlyList<AdapterIssue> UnreadLayout(ITensorSource file) => ForeignKeys.Describe(file) is not { } whose ? [] :
+    [
+        new AdapterIssue("unread_layout", IssueSeverity.Warning,
+            $"its keys look like {whose}, a layout that is not read yet; its tensors are listed as extras"),
+    ];
+
+    private static AdapterInspection OfTensors(string path, string container, IReadOnlyList<StoredTensor> tensors, long bytes) => new()
     {
         Path = path,
-        Container = "safetensors",
+        Container = container,
         Bytes = bytes,
         DType = CommonType.Of(tensors),
         ParameterCount = tensors.Sum(t => t.Shape.ElementCount),
@@ -133,12 +138,6 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
     {
         using SimdCompute? managed = compute is null ? new() : null;
         return ModuleSpectrum.Of(deltas, compute ?? managed!, options.Threads, progress, cancellation);
-    }
-
-    private FileHashes Hash(string file)
-    {
-        using SafetensorsFile opened = SafetensorsFile.Open(file);
-        return HashedFile.Of(opened, cancellation);
     }
 
     private static string? BaseClass(AdapterConfig? config) =>

@@ -1,8 +1,10 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Containers;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
+using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Ops.Inspect;
 
@@ -17,6 +19,9 @@ internal enum PathKind : byte
 
     /// <summary>Anything else with tensors: a model, a part of one, or just tensors.</summary>
     Checkpoint,
+
+    /// <summary>The same in a container that models are not read from.</summary>
+    OtherContainer,
 }
 
 /// <summary>Tells what a path holds.</summary>
@@ -24,8 +29,8 @@ internal static class PathKinds
 {
     /// <summary>Looks at a path; a file is opened for its header.</summary>
     /// <exception cref="InputNotFoundException">There is nothing there.</exception>
-    /// <exception cref="InvalidFileException">A file that is no valid safetensors file.</exception>
-    /// <exception cref="UnsupportedException">A pickle.</exception>
+    /// <exception cref="InvalidFileException">A file that is no valid tensor file.</exception>
+    /// <exception cref="UnsupportedException">A tensor file of what is not read.</exception>
     public static PathKind Of(string path)
     {
         if (Directory.Exists(path))
@@ -37,10 +42,11 @@ internal static class PathKinds
         if (!File.Exists(path)) throw new InputNotFoundException($"{Printable.Text(path)}: does not exist; expected a file or a folder", path);
         if (path.EndsWith(".index.json", StringComparison.Ordinal)) return PathKind.Checkpoint;
         AdapterLocation location = AdapterLocation.Find(path);
-        using SafetensorsFile file = SafetensorsFile.Open(location.TensorFile);
+        using ITensorSource file = TensorFiles.Open(location.TensorFile);
         AdapterConfig? config = location.ConfigFile is null ? null : AdapterConfigFile.Read(location.ConfigFile);
         AdapterSource source = new(path, file, config, location.ConfigFile);
         if (AdapterLayouts.All.Any(layout => layout.Detect(source) != LayoutMatch.No)) return PathKind.Adapter;
+        if (file is not SafetensorsFile) return PathKind.OtherContainer;
         return ForeignKeys.Describe(file) is null ? PathKind.Checkpoint : PathKind.UnreadAdapter;
     }
 

@@ -1,6 +1,7 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Containers;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
@@ -35,7 +36,7 @@ internal sealed class Verifier(VerifyOptions options, IProgress<OpProgress>? pro
         try
         {
             kind = PathKinds.Of(_path);
-            if (kind == PathKind.Adapter) CheckAdapter();
+            if (kind is PathKind.Adapter or PathKind.OtherContainer) CheckAdapter();
             else CheckCheckpoint();
         }
         catch (LoraKitException problem) when (problem is InvalidFileException or InvalidAdapterException)
@@ -69,7 +70,7 @@ internal sealed class Verifier(VerifyOptions options, IProgress<OpProgress>? pro
         catch (UnsupportedException unread)
         {
             // What its tensors mean is not known; that their file is whole can be checked all the same.
-            using SafetensorsFile file = SafetensorsFile.Open(AdapterLocation.Find(_path).TensorFile);
+            using ITensorSource file = TensorFiles.Open(AdapterLocation.Find(_path).TensorFile);
             _warnings.Add(unread.Message);
             Scan([.. file.Tensors.Select(t => new StoredTensor(file, t))]);
             return;

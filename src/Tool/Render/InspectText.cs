@@ -103,8 +103,8 @@ internal static class InspectText
         output.WriteLine();
         Line(output, "sha256", hashes.Sha256);
         Line(output, "xxh128", hashes.XxHash128);
-        Line(output, "sshs_model_hash", hashes.SshsModelHash);
-        Line(output, "sshs_legacy_hash", hashes.SshsLegacyHash);
+        if (hashes.SshsModelHash is { } model) Line(output, "sshs_model_hash", model);
+        if (hashes.SshsLegacyHash is { } legacy) Line(output, "sshs_legacy_hash", legacy);
     }
 
     private static void WriteIssues(TextWriter output, IReadOnlyList<AdapterIssue> issues, bool everything)

@@ -106,5 +106,5 @@ internal sealed record IssueBody(string Code, string Severity, string Message, s
 /// <summary>A file's hashes; the last two under the names they have in kohya metadata.</summary>
 internal sealed record HashesBody(
     string Sha256, string Xxh128,
-    [property: JsonPropertyName("sshs_model_hash")] string SshsModelHash,
-    [property: JsonPropertyName("sshs_legacy_hash")] string SshsLegacyHash);
+    [property: JsonPropertyName("sshs_model_hash")] string? SshsModelHash,
+    [property: JsonPropertyName("sshs_legacy_hash")] string? SshsLegacyHash);
