@@ -68,7 +68,6 @@ public sealed class PeftRefusalTests
     [InlineData("""{ "use_qalora": true }""", "dequantized base")]
     [InlineData("""{ "alora_invocation_tokens": [1, 2] }""", "activated LoRA")]
     [InlineData("""{ "arrow_config": {"top_k": 3} }""", "Arrow")]
-    [InlineData("""{ "layer_replication": [[0, 4], [2, 5]] }""", "repeated layers")]
     [InlineData("""{ "enable_lora": [true, false, true] }""", "MergedLinear")]
     [InlineData("""{ "init_lora_weights": "pissa_niter_16" }""", "PiSSA by a randomized decomposition")]
     [InlineData("""{ "init_lora_weights": "corda" }""", "covariances")]
