@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.Json;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
@@ -45,6 +46,7 @@ internal sealed class PeftConfig
         };
         ModulesToSave = [.. Settings.Texts("modules_to_save") ?? [], .. HeadsOf(Settings.Text("task_type"))];
         Targets = new PeftTargets(Settings);
+        LayerReplication = Ranges(Settings, "layer_replication");
         Parameters = new TargetParameters(Settings, Targets);
         TokenRows = new TokenRows(Settings, PeftType == "TRAINABLE_TOKENS" ? "token_indices" : "trainable_token_indices");
     }
@@ -75,6 +77,9 @@ internal sealed class PeftConfig
     public IReadOnlyList<string> ModulesToSave { get; }
 
     public PeftTargets Targets { get; }
+
+    /// <summary>The layers that the model is made of; empty where it is the base's own.</summary>
+    public IReadOnlyList<(long Start, long End)> LayerReplication { get; }
 
     /// <summary>What training was aimed at beside modules.</summary>
     public TargetParameters Parameters { get; }
@@ -124,6 +129,15 @@ internal sealed class PeftConfig
     {
         string[] numbers = [.. text.Split('.').Take(3).Select(part => string.Concat(part.TakeWhile(char.IsAsciiDigit))).TakeWhile(digits => digits.Length > 0)];
         return Version.TryParse(string.Join('.', numbers), out Version? version) ? version : null;
+    }
+
+    private static IReadOnlyList<(long Start, long End)> Ranges(JsonSettings settings, string name)
+    {
+        if (!settings.IsSet(name)) return [];
+        const string expected = "a list of [first layer, layer behind the last]";
+        return settings.Json[name] is JsonArray ranges ? [.. ranges.Select(Range)] : throw settings.Wrong(name, settings.Json[name], expected);
+
+        (long, long) Range(JsonNode? range) => settings.WholeNumbers(name, range) is [var start, var end] ? (start, end) : throw settings.Wrong(name, range, expected);
     }
 
     private double Scale(double alpha, long rank) => alpha / (_rankStabilized ? Math.Sqrt(rank) : rank);

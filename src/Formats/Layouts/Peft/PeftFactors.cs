@@ -13,14 +13,14 @@ internal sealed class PeftFactors
 
     public ModuleName Module { get; }
 
+    /// <summary>How many wrappers lie around these factors' own; 0 but where several wrap one module.</summary>
+    public int Depth { get; }
+
     /// <summary>Whether it is the output projection of an nn.MultiheadAttention.</summary>
     public bool IsAttentionOutput { get; private init; }
 
     /// <summary>The module whose rank and alpha count: for an attention's output projection, the attention.</summary>
     public ModuleName Configured => IsAttentionOutput ? new(Module.Path[..^(PeftKey.OutputProjection.Length + 1)]) : Module;
-
-    /// <summary>How many wrappers lie around these factors' own; 0 but where several wrap one module.</summary>
-    public int Depth { get; }
 
     public TensorInfo? this[PeftRole role] => _tensors.GetValueOrDefault(role);
 

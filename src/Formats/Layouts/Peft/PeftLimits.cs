@@ -42,7 +42,7 @@ internal static class PeftLimits
                 $"{target} has scale {bias.Scale} and its module {modules[bias.Target.Module].Scale}: they have one alpha",
             DenseDelta => null,
             ExpertsDelta => $"{target} is LoRA on a stack of expert weights (target_parameters), which is not written yet",
-            _ => $"{target} has an update of kind {delta.Kind}",
+            _ => $"{target} has an update of kind {(delta.Facts.Dora ? "DoRA over " : "")}{delta.Kind}",
         };
     }
 

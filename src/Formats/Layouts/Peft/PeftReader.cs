@@ -32,6 +32,7 @@ internal sealed class PeftReader
         IReadOnlyList<PeftFactors> modules = _config.PeftType == "LORA" ? PeftFactors.Group(File, _keys) : [];
         _variants = new LoraVariants(_config, _source.Options, modules, _ledger, _issues);
         List<AdapterDelta> deltas = [.. modules.SelectMany(Deltas)];
+        RefuseNested(modules, deltas);
         List<Replacement> replacements = Replacements(new SavedParameters(_config, modules, _keys.Where(key => key.Role == PeftRole.MethodTensor).Select(key => key.Module)));
         if (PeftMethodList.Of(_config.PeftType) is { } method)
         {
@@ -53,10 +54,21 @@ internal sealed class PeftReader
         {
             Deltas = deltas,
             Replacements = replacements,
+            LayerReplication = _config.LayerReplication,
             Config = _source.Config,
             Metadata = _source.Tensors.Metadata,
             Issues = _issues,
         };
+    }
+
+    /// <summary>Adapters inside each other add up where each update is its own; one that depends on the weight would see what the inner ones made of it.</summary>
+    private void RefuseNested(IReadOnlyList<PeftFactors> modules, List<AdapterDelta> deltas)
+    {
+        HashSet<ModuleName> nested = [.. modules.Where(module => module.Depth > 0).Select(module => module.Module)];
+        if (deltas.Find(delta => delta.NeedsBase && nested.Contains(delta.Target.Module)) is not { } unfit) return;
+        throw new UnsupportedException(
+            $"{Printable.Text(File)}: module '{Show(unfit.Target.Module)}' has adapters inside each other (base_layer), one of which depends on the weight: "
+            + "what the inner ones leave is not the base; merge them one after the other", File, unfit.Tensors[0].Name);
     }
 
     private IEnumerable<AdapterDelta> Deltas(PeftFactors module)
