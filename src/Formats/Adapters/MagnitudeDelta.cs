@@ -82,10 +82,23 @@ public sealed class MagnitudeDelta : AdapterDelta
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context)
     {
-        double[]? magnitudes = Magnitude is null ? null : context.Read(Magnitude);
+        double[]? magnitudes = Read(context);
         IContribution inner = Inner.Prepare(context);
-        return IsByOutput(context.Weight) ? new ByOutput(this, magnitudes, context, inner) : new ByInput(Factors(magnitudes, context, inner), context.Columns, inner);
+        if (IsByOutput(context.Weight)) return new ByRow(this, magnitudes, Norm, context, inner);
+        return new ByColumn(Factors(magnitudes, context, inner, checked((int)(context.Columns / context.Weight[1])), DoraNorm.Updated), context, inner);
     }
+
+    /// <summary>Of a weight stored as [in, out], an output is a column.</summary>
+    internal override IContribution? PrepareTurned(ContributionContext context)
+    {
+        if (Inner.PrepareTurned(context) is not { } inner) return null;
+        double[]? magnitudes = Read(context);
+        return IsByOutput(new TensorShape(context.Columns, context.Rows))
+            ? new ByColumn(Factors(magnitudes, context, inner, 1, Norm), context, inner)
+            : new ByRow(this, magnitudes, DoraNorm.Updated, context, inner);
+    }
+
+    private double[]? Read(ContributionContext context) => Magnitude is null ? null : context.Read(Magnitude);
 
     private bool IsByOutput(TensorShape weight) => Axis switch
     {
@@ -101,7 +114,7 @@ public sealed class MagnitudeDelta : AdapterDelta
     private double Factor(double magnitude, double norm) => norm + Epsilon == 0 ? 1 : magnitude / (norm + Epsilon);
 
     /// <summary>A factor for every column of the matrix: one input has as many as its kernel. One pass over the base, row after row.</summary>
-    private double[] Factors(double[]? magnitudes, ContributionContext context, IContribution inner)
+    private double[] Factors(double[]? magnitudes, ContributionContext context, IContribution inner, int kernel, DoraNorm norm)
     {
         double[] before = new double[context.Columns], after = new double[context.Columns], factors = new double[context.Columns];
         int most = (int)Math.Clamp(PassElements / context.Columns, 1, context.Rows);
@@ -115,16 +128,15 @@ public sealed class MagnitudeDelta : AdapterDelta
             for (int i = 0; i < rows; i++)
             {
                 Range values = (i * context.Columns)..((i + 1) * context.Columns);
-                if (magnitudes is null) RowLoops.AddScaledProduct(weight[values], weight[values], 1, before);
+                RowLoops.AddScaledProduct(weight[values], weight[values], 1, before);
                 RowLoops.AddScaledProduct(updated[values], updated[values], 1, after);
             }
         }
 
-        int kernel = checked((int)(context.Columns / context.Weight[1]));
         for (int i = 0; i < context.Columns; i += kernel)
         {
-            double norm = Root(after.AsSpan(i, kernel));
-            factors.AsSpan(i, kernel).Fill(Factor(magnitudes is null ? Root(before.AsSpan(i, kernel)) : magnitudes[i / kernel], norm));
+            double old = Root(before.AsSpan(i, kernel)), length = norm == DoraNorm.Base ? old : Root(after.AsSpan(i, kernel));
+            factors.AsSpan(i, kernel).Fill(Factor(magnitudes is null ? old : magnitudes[i / kernel], length));
         }
 
         return factors;
@@ -144,43 +156,64 @@ public sealed class MagnitudeDelta : AdapterDelta
         inner.Add(firstRow, rows, 1, weight, updated);
     }
 
-    private sealed class ByOutput(MagnitudeDelta delta, double[]? magnitudes, ContributionContext context, IContribution inner) : IContribution
+    /// <summary>ΔW = f ∘ (W + D) − W, f being one number for a row or one for a column.</summary>
+    private abstract class Contribution(ContributionContext context, IContribution inner) : IContribution
     {
+        protected ContributionContext Context => context;
+
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
-            int columns = context.Columns;
-            using RowBuffer buffer = new(rows * columns);
+            using RowBuffer buffer = new(rows * context.Columns);
             Update(inner, firstRow, rows, @base, buffer.Values);
             // Away with W first: what is left of W itself at weight 1 is 0, and W' is rounded once.
             RowLoops.AddScaled(@base, -weight, sum);
             for (int i = 0; i < rows; i++)
             {
-                Range row = (i * columns)..((i + 1) * columns);
-                double norm = Length(delta.Norm == DoraNorm.Base ? @base[row] : buffer.Values[row]);
-                double magnitude = magnitudes is null ? Length(@base[row]) : magnitudes[firstRow + i];
-                RowLoops.AddScaled(buffer.Values[row], delta.Factor(magnitude, norm) * weight, sum[row]);
+                Range row = (i * context.Columns)..((i + 1) * context.Columns);
+                AddRow(firstRow + i, weight, @base[row], buffer.Values[row], buffer.Values[row], sum[row]);
             }
         }
 
-        public void Dispose() => inner.Dispose();
-
-        private double Length(ReadOnlySpan<double> row) => Math.Sqrt(context.Arithmetic.Dot(row, row));
-    }
-
-    private sealed class ByInput(double[] factors, int columns, IContribution inner) : IContribution
-    {
-        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+        /// <summary>|f| ∘ (|W| + the terms of D): what cancels in W + D is rounded before it is scaled.</summary>
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
         {
-            using RowBuffer buffer = new(rows * columns);
-            Update(inner, firstRow, rows, @base, buffer.Values);
-            RowLoops.AddScaled(@base, -weight, sum);
+            int columns = context.Columns;
+            using RowBuffer read = new(rows * columns), made = new(rows * columns), large = new(rows * columns), terms = new(rows * columns);
+            context.Base.Read(firstRow, rows, read.Values);
+            Update(inner, firstRow, rows, read.Values, made.Values);
+            terms.Values.Clear();
+            inner.AddTerms(firstRow, rows, 1, terms.Values);
+            for (int i = 0; i < terms.Values.Length; i++) terms.Values[i] += Math.Abs(read.Values[i]);
+            large.Values.Clear();
             for (int i = 0; i < rows; i++)
             {
                 Range row = (i * columns)..((i + 1) * columns);
-                RowLoops.AddScaledProduct(buffer.Values[row], factors, weight, sum[row]);
+                AddRow(firstRow + i, weight, read.Values[row], made.Values[row], terms.Values[row], large.Values[row]);
             }
+
+            for (int i = 0; i < sum.Length; i++) sum[i] += Math.Abs(large.Values[i]);
         }
 
         public void Dispose() => inner.Dispose();
+
+        /// <summary>sum += weight · f ∘ values, with the f of W and W + D.</summary>
+        protected abstract void AddRow(long row, double weight, ReadOnlySpan<double> @base, ReadOnlySpan<double> updated, ReadOnlySpan<double> values, Span<double> sum);
+    }
+
+    private sealed class ByRow(MagnitudeDelta delta, double[]? magnitudes, DoraNorm norm, ContributionContext context, IContribution inner) : Contribution(context, inner)
+    {
+        protected override void AddRow(long row, double weight, ReadOnlySpan<double> @base, ReadOnlySpan<double> updated, ReadOnlySpan<double> values, Span<double> sum)
+        {
+            double length = Length(norm == DoraNorm.Base ? @base : updated);
+            RowLoops.AddScaled(values, delta.Factor(magnitudes is null ? Length(@base) : magnitudes[row], length) * weight, sum);
+        }
+
+        private double Length(ReadOnlySpan<double> row) => Math.Sqrt(Context.Arithmetic.Dot(row, row));
+    }
+
+    private sealed class ByColumn(double[] factors, ContributionContext context, IContribution inner) : Contribution(context, inner)
+    {
+        protected override void AddRow(long row, double weight, ReadOnlySpan<double> @base, ReadOnlySpan<double> updated, ReadOnlySpan<double> values, Span<double> sum) =>
+            RowLoops.AddScaledProduct(values, factors, weight, sum);
     }
 }

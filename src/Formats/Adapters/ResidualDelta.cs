@@ -62,7 +62,7 @@ public sealed class ResidualDelta : AdapterDelta
     {
         (double[] left, double[] right) = Part == BasePart.FirstColumns ? Projection(context) : Singular(context);
         int rank = checked((int)Lora.Rank);
-        return new Contribution(context.Columns, Lora.Prepare(context), context.Arithmetic.Product(context.Rows, context.Columns, rank, left, right));
+        return new Contribution(context.Columns, Lora.Prepare(context), context.Arithmetic.Product(context.Rows, context.Columns, rank, left, right), new(() => new(left, right, context.Rows, context.Columns)));
     }
 
     private (double[] Left, double[] Right) Singular(ContributionContext context)
@@ -105,7 +105,7 @@ public sealed class ResidualDelta : AdapterDelta
         return (part.Left, right);
     }
 
-    private sealed class Contribution(int columns, IContribution lora, IProductRows part) : IContribution
+    private sealed class Contribution(int columns, IContribution lora, IProductRows part, Lazy<FactorNorms> norms) : IContribution
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
@@ -113,6 +113,12 @@ public sealed class ResidualDelta : AdapterDelta
             using RowBuffer buffer = new(rows * columns);
             part.Fill(firstRow, rows, buffer.Values);
             RowLoops.AddScaled(buffer.Values, -weight, sum);
+        }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            lora.AddTerms(firstRow, rows, weight, sum);
+            norms.Value.Add(firstRow, rows, Math.Abs(weight), sum);
         }
 
         public void Dispose()

@@ -64,19 +64,45 @@ public class MagnitudeTests
         Assert.Equal(actual, KindRows.Merge(delta, new(shape), w, factor, tileRows: 1));
     }
 
-    /// <summary>A base stored as [in, out] gives the same, turned.</summary>
+    /// <summary>A base stored as [in, out] gives the same, turned: the factors turned with it, and kinds that cannot be.</summary>
     [Theory]
-    [InlineData(MagnitudeAxis.Output)]
-    [InlineData(MagnitudeAxis.Input)]
-    public void SeesTheWeightAsOutputsByInputs(MagnitudeAxis axis)
+    [InlineData(MagnitudeAxis.Output, DoraNorm.Updated, true)]
+    [InlineData(MagnitudeAxis.Input, DoraNorm.Updated, true)]
+    [InlineData(MagnitudeAxis.Output, DoraNorm.Base, true)]
+    [InlineData(MagnitudeAxis.Input, DoraNorm.Base, true)]
+    [InlineData(MagnitudeAxis.Output, DoraNorm.Updated, false)]
+    [InlineData(MagnitudeAxis.Output, DoraNorm.Base, false)]
+    public void SeesTheWeightAsOutputsByInputs(MagnitudeAxis axis, DoraNorm norm, bool isFactored)
     {
         Random random = new(5);
         double[] w = Values(random, 9 * 4), turned = new double[9 * 4];
-        MagnitudeDelta delta = new(
-            Lora([9, 4], 2, Values(random, 2 * 4), Values(random, 9 * 2), 0.5), new MemoryTensor("m", new(axis == MagnitudeAxis.Output ? 9 : 4), Values(random, axis == MagnitudeAxis.Output ? 9 : 4)), axis);
-        for (int i = 0; i < w.Length; i++) turned[(i % 4 * 9) + (i / 4)] = w[i];
-        double[] straight = KindRows.Merge(delta, new(9, 4), w), other = KindRows.Merge(delta, new(4, 9), turned, transposed: true);
-        Assert.All(Enumerable.Range(0, w.Length), i => Assert.Equal(straight[i], other[(i % 4 * 9) + (i / 4)], 1e-14));
+        AdapterDelta inner = isFactored ? Lora([9, 4], 2, Values(random, 2 * 4), Values(random, 9 * 2), 0.5) : new DenseDelta(Target, new MemoryTensor("d", new(9, 4), Values(random, 9 * 4)), 0.5);
+        int count = axis == MagnitudeAxis.Output ? 9 : 4;
+        foreach (TensorValue? m in (TensorValue?[])[new MemoryTensor("m", new(count), Values(random, count)), null])
+        {
+            MagnitudeDelta delta = new(inner, m, axis, norm, 1e-3);
+            for (int i = 0; i < w.Length; i++) turned[(i % 4 * 9) + (i / 4)] = w[i];
+            double[] straight = KindRows.Merge(delta, new(9, 4), w), other = KindRows.Merge(delta, new(4, 9), turned, transposed: true);
+            Assert.All(Enumerable.Range(0, w.Length), i => Assert.Equal(straight[i], other[(i % 4 * 9) + (i / 4)], 1e-13));
+        }
+    }
+
+    /// <summary>Without magnitudes, every row or column keeps the base's length.</summary>
+    [Theory]
+    [InlineData(MagnitudeAxis.Output)]
+    [InlineData(MagnitudeAxis.Input)]
+    public void WithoutMagnitudesLengthsStay(MagnitudeAxis axis)
+    {
+        Random random = new(7);
+        double[] w = Values(random, 6 * 10);
+        MagnitudeDelta delta = new(Lora([6, 5, 2], 3, Values(random, 3 * 10), Values(random, 6 * 3), -1.25), null, axis);
+        double[] merged = KindRows.Merge(delta, new(6, 5, 2), w);
+        Assert.NotEqual(w[0], merged[0], 1e-3);
+        for (int own = 0; own < (axis == MagnitudeAxis.Output ? 6 : 5); own++)
+        {
+            int[] places = [.. Enumerable.Range(0, 60).Where(i => (axis == MagnitudeAxis.Output ? i / 10 : i % 10 / 2) == own)];
+            Assert.Equal(places.Sum(i => w[i] * w[i]), places.Sum(i => merged[i] * merged[i]), 1e-12);
+        }
     }
 
     /// <summary>Around another kind: only the sum W + D counts.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
@@ -58,17 +57,7 @@ internal static class ParameterFactors
             : new ExpertsDelta(parameter, down, up, down.Shape[0] / scale.Rank, options.ExpertColumns, scale.Scale, scale.Alpha)
             {
                 Orientation = WeightOrientation.FromShape,
-                SquareIsInOut = Version(config) < OutInSince,
+                SquareIsInOut = config.Version is not { } version || version < OutInSince,
             };
     }
-
-    /// <summary>The version that wrote the file; 0 where it does not say, which only versions before 0.18 do.</summary>
-    private static Version Version(PeftConfig config)
-    {
-        string text = config.Settings.Text("peft_version") ?? "";
-        int[] parts = [.. text.Split('.').Take(3).Select(part => int.TryParse(part.AsSpan(0, Digits(part)), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0)];
-        return new(parts[0], parts.ElementAtOrDefault(1), parts.ElementAtOrDefault(2));
-    }
-
-    private static int Digits(string part) => part.TakeWhile(char.IsAsciiDigit).Count();
 }

@@ -23,7 +23,7 @@ internal sealed class PeftConfig
                 $"{Printable.Text(path)}: 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
         BaseModel = Settings.Text("base_model_name_or_path");
         Initialization = Settings.Json["init_lora_weights"] is { } name && name.GetValueKind() == JsonValueKind.String ? Settings.Text("init_lora_weights")!.ToLowerInvariant() : null;
-        Version = VersionOf(Settings.Json["peft_version"] is { } by && by.GetValueKind() == JsonValueKind.String ? Settings.Text("peft_version")! : "");
+        Version = VersionOf(Settings.Text("peft_version") ?? "");
         _rank = Settings.WholeNumber("r", 8);
         bool isLora = PeftType is "LORA" or "ADALORA";
         _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", 8);
@@ -114,9 +114,12 @@ internal sealed class PeftConfig
         return new ModuleScale(rank, alpha, Scale(alpha, rank), origin);
     }
 
-    /// <summary>Of <c>0.20.1.dev0@…</c> the first numbers.</summary>
-    private static Version? VersionOf(string text) =>
-        Version.TryParse(string.Join('.', text.Split('.', '@', '+').Take(3).TakeWhile(part => part.Length > 0 && part.All(char.IsAsciiDigit))), out Version? version) ? version : null;
+    /// <summary>The first three numbers of <c>0.20.1.dev0@…</c>.</summary>
+    private static Version? VersionOf(string text)
+    {
+        string[] numbers = [.. text.Split('.').Take(3).Select(part => string.Concat(part.TakeWhile(char.IsAsciiDigit))).TakeWhile(digits => digits.Length > 0)];
+        return Version.TryParse(string.Join('.', numbers), out Version? version) ? version : null;
+    }
 
     private static IReadOnlyList<(long Start, long End)> Ranges(JsonSettings settings, string name)
     {

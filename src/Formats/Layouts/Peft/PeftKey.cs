@@ -121,7 +121,7 @@ internal sealed record PeftKey(
 
     private static PeftKey Factor(PeftRole role, ReadOnlySpan<string> module, ReadOnlySpan<string> infix)
     {
-        if (module is [.., BaseLayer, OutputProjection] && module.IndexOf(BaseLayer) == module.Length - 2)
+        if (module is [.., BaseLayer, OutputProjection] && module.IndexOf(BaseLayer) == module.Length - 2 && module.Length > 2)
         {
             return Key(role, [.. module[..^2], OutputProjection], "weight", Name(infix)) with { IsAttentionOutput = true };
         }
