@@ -35,7 +35,7 @@ public sealed class ExpertsDelta : AdapterDelta
     }
 
     /// <inheritdoc/>
-    public override string Kind => "lora";
+    public override string Kind => "lora_experts";
 
     /// <summary>A: [E·r, in].</summary>
     public TensorValue Down { get; }

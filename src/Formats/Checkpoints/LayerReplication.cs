@@ -71,9 +71,6 @@ internal sealed class LayerReplication
         return [.. _sources.Index().Where(copy => copy.Item == layer).Select(copy => $"{prefix}{copy.Index.ToString(CultureInfo.InvariantCulture)}{rest}")];
     }
 
-    /// <summary>Whether two say the same.</summary>
-    public static bool AreSame(IReadOnlyList<(long, long)>? one, IReadOnlyList<(long, long)>? other) => (one ?? []).SequenceEqual(other ?? []);
-
     /// <summary>A name in its first list of layers: what is before the number, with a dot, and what is after it.</summary>
     private static (string Prefix, long Layer, string After)? Find(string name)
     {

@@ -19,7 +19,7 @@ internal static class ReplicatedBase
     public static Checkpoint Of(Checkpoint @base, IReadOnlyList<Adapter> adapters)
     {
         if (adapters.FirstOrDefault(a => a.LayerReplication.Count > 0) is not { } first) return @base;
-        if (adapters.FirstOrDefault(a => !LayerReplication.AreSame(a.LayerReplication, first.LayerReplication)) is { } other)
+        if (adapters.FirstOrDefault(a => !a.LayerReplication.SequenceEqual(first.LayerReplication)) is { } other)
         {
             throw new UnsupportedException(
                 $"{Printable.Text(first.Path)} and {Printable.Text(other.Path)} were trained on different layers of the base ('layer_replication'); merge them one by one", other.Path);

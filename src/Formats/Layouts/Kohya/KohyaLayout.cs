@@ -44,6 +44,7 @@ internal sealed class KohyaLayout(string name) : IAdapterLayout
         .. adapter.Deltas.Select(Limit).OfType<string>(),
         .. adapter.Replacements.Select(replacement => $"'{Printable.Text(replacement.Target.Path)}' is replaced in full ({replacement.Reason})"),
         .. LayoutLimits.SeveralUpdates(adapter),
+        .. adapter.LayerReplication.Count > 0 ? ["the layers of its base are replicated, and the names count the new ones"] : (string[])[],
     ];
 
     /// <inheritdoc/>
