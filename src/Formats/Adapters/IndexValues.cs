@@ -46,5 +46,5 @@ internal static class IndexValues
         T.IsInteger(stored) && stored >= T.Zero && stored < T.CreateSaturating(Math.Min(limit, int.MaxValue)) ? int.CreateTruncating(stored) : null;
 
     private static InvalidAdapterException Refusal(ParameterName target, TensorValue indices, string what) => new(
-        $"{Printable.Text(indices.File ?? "")}: module '{Printable.Text(target.Module.Path)}': '{Printable.Text(indices.Name)}' {what}", indices.File, indices.Name);
+        $"{(indices.File is { } file ? $"{Printable.Text(file)}: " : "")}module '{Printable.Text(target.Module.Path)}': '{Printable.Text(indices.Name)}' {what}", indices.File, indices.Name);
 }
