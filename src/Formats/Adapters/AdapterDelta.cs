@@ -82,6 +82,10 @@ public abstract class AdapterDelta
     /// </summary>
     internal virtual LowRankFactors? ExactFactors() => null;
 
+    /// <summary>The same for kinds whose file does not tell the weight's shape.</summary>
+    /// <param name="weight">[out, in, …kernel], which it fits.</param>
+    internal virtual LowRankFactors? ExactFactors(TensorShape weight) => ExactFactors();
+
     /// <summary>Sets what else the tensors may mean; this is the first of them.</summary>
     internal AdapterDelta WithReadings(IReadOnlyList<AdapterDelta> readings)
     {

@@ -68,25 +68,6 @@ public abstract class FactoredDelta : AdapterDelta
         ? null
         : Prepare(context, TransposedTensor.Of(Down), TransposedTensor.Of(Up));
 
-    private Contribution Prepare(ContributionContext context, TensorValue left, TensorValue right)
-    {
-        int rank = checked((int)Rank);
-        return new(
-            context.Columns, Scale, context.Arithmetic.Product(context.Rows, context.Columns, rank, context.Read(left), context.Read(right)),
-            new(() => new(context.Read(left), context.Read(right), context.Rows, context.Columns)));
-    }
-
-    private sealed class Contribution(int columns, double scale, IProductRows product, Lazy<FactorNorms> norms) : IContribution
-    {
-        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
-        {
-            using RowBuffer buffer = new(rows * columns);
-            product.Fill(firstRow, rows, buffer.Values);
-            RowLoops.AddScaled(buffer.Values, scale * weight, sum);
-        }
-
-        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum) => norms.Value.Add(firstRow, rows, Math.Abs(scale * weight), sum);
-
-        public void Dispose() => product.Dispose();
-    }
+    private ProductContribution Prepare(ContributionContext context, TensorValue left, TensorValue right) =>
+        new(context, Scale, checked((int)Rank), context.Read(left), context.Read(right));
 }

@@ -31,6 +31,9 @@ public readonly record struct KroneckerFactor(TensorValue Up, TensorValue? Down 
         ? new StoredRows(Up, Columns, context.Arithmetic)
         : context.Arithmetic.Product(Rows, Columns, Rank, context.Read(Up), context.Read(Down));
 
+    /// <summary>Upper bounds of Σ|terms| of its elements, by rows; of a matrix in full the elements themselves.</summary>
+    internal IProductRows BoundsBy(ContributionContext context) => Down is null ? RowsBy(context) : new Bounds(new(context.Read(Up), context.Read(Down), Rows, Columns));
+
     private static double[] Identity(int size)
     {
         double[] values = new double[size * size];
@@ -45,6 +48,19 @@ public readonly record struct KroneckerFactor(TensorValue Up, TensorValue? Down 
     private sealed class StoredRows(TensorValue matrix, int columns, IContributionArithmetic arithmetic) : IProductRows
     {
         public void Fill(long firstRow, int rows, Span<double> product) => arithmetic.Read(matrix, firstRow * columns, product[..(rows * columns)]);
+
+        public void Dispose()
+        {
+        }
+    }
+
+    private sealed class Bounds(FactorNorms norms) : IProductRows
+    {
+        public void Fill(long firstRow, int rows, Span<double> product)
+        {
+            product.Clear();
+            norms.Add(firstRow, rows, 1, product);
+        }
 
         public void Dispose()
         {

@@ -94,19 +94,43 @@ public sealed class LohaDelta : AdapterDelta
     }
 
     /// <inheritdoc/>
-    internal override IContribution Prepare(ContributionContext context) => new Contribution(context.Columns, Scale, Product(First, context), Product(Second, context));
+    internal override IContribution Prepare(ContributionContext context) => new Contribution(context.Columns, Scale, new(First, context), new(Second, context));
 
-    private static IProductRows Product((TensorValue Up, TensorValue Down) pair, ContributionContext context) => context.Arithmetic.Product(
-        context.Rows, context.Columns, checked((int)pair.Down.Shape[0]), context.Read(pair.Up), context.Read(pair.Down));
+    /// <summary>One of the two products.</summary>
+    private sealed class Factor : IDisposable
+    {
+        public Factor((TensorValue Up, TensorValue Down) pair, ContributionContext context)
+        {
+            (double[] up, double[] down) = (context.Read(pair.Up), context.Read(pair.Down));
+            Rows = context.Arithmetic.Product(context.Rows, context.Columns, checked((int)pair.Down.Shape[0]), up, down);
+            Norms = new(() => new(up, down, context.Rows, context.Columns));
+        }
 
-    private sealed class Contribution(int columns, double scale, IProductRows first, IProductRows second) : IContribution
+        public IProductRows Rows { get; }
+
+        public Lazy<FactorNorms> Norms { get; }
+
+        public void Dispose() => Rows.Dispose();
+    }
+
+    private sealed class Contribution(int columns, double scale, Factor first, Factor second) : IContribution
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
             using RowBuffer one = new(rows * columns), two = new(rows * columns);
-            first.Fill(firstRow, rows, one.Values);
-            second.Fill(firstRow, rows, two.Values);
+            first.Rows.Fill(firstRow, rows, one.Values);
+            second.Rows.Fill(firstRow, rows, two.Values);
             RowLoops.AddScaledProduct(one.Values, two.Values, scale * weight, sum);
+        }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            using RowBuffer one = new(rows * columns), two = new(rows * columns);
+            one.Values.Clear();
+            two.Values.Clear();
+            first.Norms.Value.Add(firstRow, rows, 1, one.Values);
+            second.Norms.Value.Add(firstRow, rows, 1, two.Values);
+            RowLoops.AddScaledProduct(one.Values, two.Values, Math.Abs(scale * weight), sum);
         }
 
         public void Dispose()

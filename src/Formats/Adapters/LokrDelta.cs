@@ -78,7 +78,7 @@ public sealed class LokrDelta : AdapterDelta
     }
 
     /// <inheritdoc/>
-    internal override IContribution Prepare(ContributionContext context) => new Contribution(this, First.RowsBy(context), Second.RowsBy(context));
+    internal override IContribution Prepare(ContributionContext context) => new Contribution(this, context);
 
     private static void Check(ParameterName target, KroneckerFactor factor)
     {
@@ -105,11 +105,32 @@ public sealed class LokrDelta : AdapterDelta
         }
     };
 
-    private sealed class Contribution(LokrDelta delta, IProductRows first, IProductRows second) : IContribution
+    private sealed class Contribution(LokrDelta delta, ContributionContext context) : IContribution
     {
         private readonly int _kernel = delta.IsInnermost ? (int)delta.Second.Shape.AsMatrix(2).Columns : delta.Second.Columns;
+        private readonly (IProductRows First, IProductRows Second) _rows = (delta.First.RowsBy(context), delta.Second.RowsBy(context));
+        private readonly Lazy<(IProductRows First, IProductRows Second)> _bounds = new(() => (delta.First.BoundsBy(context), delta.Second.BoundsBy(context)));
 
-        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum) => AddRows(_rows, firstRow, rows, delta.Scale * weight, sum);
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            using RowBuffer terms = new(sum.Length);
+            terms.Values.Clear();
+            AddRows(_bounds.Value, firstRow, rows, delta.Scale * weight, terms.Values);
+            for (int i = 0; i < sum.Length; i++)
+            {
+                sum[i] += Math.Abs(terms.Values[i]);
+            }
+        }
+
+        public void Dispose()
+        {
+            _rows.First.Dispose();
+            _rows.Second.Dispose();
+        }
+
+        private void AddRows((IProductRows First, IProductRows Second) factors, long firstRow, int rows, double factor, Span<double> sum)
         {
             using RowBuffer left = new(delta.First.Columns), right = new(delta.Second.Columns);
             (long a, long b) = (-1, -1);
@@ -117,16 +138,10 @@ public sealed class LokrDelta : AdapterDelta
             for (int i = 0; i < rows; i++)
             {
                 (long nextA, long nextB) = At(firstRow + i);
-                if (nextA != a) first.Fill(a = nextA, 1, left.Values);
-                if (nextB != b) second.Fill(b = nextB, 1, right.Values);
-                AddRow(left.Values, right.Values, delta.Scale * weight, sum.Slice(i * columns, columns));
+                if (nextA != a) factors.First.Fill(a = nextA, 1, left.Values);
+                if (nextB != b) factors.Second.Fill(b = nextB, 1, right.Values);
+                AddRow(left.Values, right.Values, factor, sum.Slice(i * columns, columns));
             }
-        }
-
-        public void Dispose()
-        {
-            first.Dispose();
-            second.Dispose();
         }
 
         private (long A, long B) At(long row) =>

@@ -11,18 +11,12 @@ public class KindConformanceTests
 {
     private static readonly string[] Pending =
     [
-        "peft-kinds/c3a",
         "peft-kinds/delora",
-        "peft-kinds/fourierft",
         "peft-kinds/lora-conv-dora",
         "peft-kinds/lora-dora-bf16",
         "peft-kinds/lora-dora-embedding",
         "peft-kinds/lora-dora-linear",
         "peft-kinds/lora-gpt2-dora",
-        "peft-kinds/miss",
-        "peft-kinds/shira",
-        "peft-kinds/vera",
-        "peft-kinds/waveft",
     ];
 
     public static IEnumerable<string> Names() =>

@@ -77,9 +77,10 @@ internal sealed record PeftKey(
     {
         foreach (string name in method.SharedTensors)
         {
-            if (tensor.Name == $"{ModelPrefix}{name}" || tensor.Name == $"{ModelPrefix}{name}.{adapterName}")
+            string own = name.EndsWith('*') ? name[..^1] + tensor.Name[(tensor.Name.LastIndexOf('.') + 1)..] : name;
+            if (tensor.Name == $"{ModelPrefix}{own}" || tensor.Name == $"{ModelPrefix}{own}.{adapterName}")
             {
-                return Key(PeftRole.SharedTensor, [], name) with { Tensor = tensor, HasPrefix = true };
+                return Key(PeftRole.SharedTensor, [], own) with { Tensor = tensor, HasPrefix = true };
             }
         }
 

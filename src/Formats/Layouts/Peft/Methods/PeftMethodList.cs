@@ -7,14 +7,25 @@ internal static class PeftMethodList
     public static IReadOnlyList<IPeftMethod> All { get; } =
     [
         new Boft(),
+        Miss.Bone,
+        new C3a(),
+        new FourierFt(),
         new Hira(),
         new Hra(),
         new Ia3(),
         new LnTuning(),
         new Loha(),
         new Lokr(),
+        Miss.Current,
         new Oft(),
+        Vera.Probabilistic,
+        new RandLora(),
         new Road(),
+        new Shira(),
+        new TinyLora(),
+        new UniLora(),
+        Vera.Plain,
+        new WaveFt(),
     ];
 
     /// <summary>The method of a <c>peft_type</c>; null for LoRA and for what is not read.</summary>
