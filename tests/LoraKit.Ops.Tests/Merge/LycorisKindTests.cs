@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Tensors;
@@ -108,13 +109,13 @@ public class LycorisKindTests
         int columns = (int)shape.Skip(1).Aggregate(1L, (x, y) => x * y);
         double[] w = Values(new(8), 5 * columns), expected = [.. w];
         // Out of order, and one place twice.
-        (int Row, int Column, double Value)[] entries = [(4, 1, 0.5), (0, 0, -2), (4, 1, 0.25), (2, columns - 1, 1), (0, 3, 4)];
-        foreach ((int row, int column, double value) in entries) expected[(row * columns) + column] += -1.5 * 0.75 * value;
+        (short Row, short Column, double Value)[] entries = [(4, 1, 0.5), (0, 0, -2), (4, 1, 0.25), (2, (short)(columns - 1), 1), (0, 3, 4)];
+        foreach ((short row, short column, double value) in entries) expected[(row * columns) + column] += -1.5 * 0.75 * value;
         SparseResidualDelta delta = new(
-            Target, Tensor([.. entries.Select(e => (double)e.Row), .. entries.Select(e => (double)e.Column)], 2, 5), Tensor([.. entries.Select(e => e.Value)], 5), new(5, columns), 0.75);
+            Target, Indices([.. entries.Select(e => e.Row), .. entries.Select(e => e.Column)]), Tensor([.. entries.Select(e => e.Value)], 5), new(5, columns), 0.75);
         AssertMerges(delta, shape, w, expected, -1.5);
-        SparseResidualDelta outside = new(Target, Tensor([5, 0], 2, 1), Tensor([1], 1), new(5, columns), 1);
-        Assert.Contains("row 5", Assert.IsType<InvalidAdapterException>(Assert.ThrowsAny<Exception>(() => KindRows.Merge(outside, new(shape), w)).GetBaseException()).Message);
+        SparseResidualDelta outside = new(Target, Indices([5, 0]), Tensor([1], 1), new(5, columns), 1);
+        Assert.Contains("expected a whole number from 0 to 4", Assert.IsType<InvalidAdapterException>(Assert.ThrowsAny<Exception>(() => KindRows.Merge(outside, new(shape), w)).GetBaseException()).Message);
     }
 
     [Fact]
@@ -147,6 +148,8 @@ public class LycorisKindTests
     private static double[] Sum(double[] one, double[] two) => [.. one.Zip(two, (x, y) => x + y)];
 
     private static MemoryTensor Tensor(double[] values, params long[] shape) => new("t", new(shape), values);
+
+    private static MemoryTensor Indices(short[] values) => new("i", DType.I16, new(2, values.Length / 2), MemoryMarshal.AsBytes<short>(values).ToArray());
 
     private static double[] Values(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextDouble() - 0.5)];
 }
