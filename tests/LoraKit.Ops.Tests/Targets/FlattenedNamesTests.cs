@@ -43,9 +43,16 @@ public class FlattenedNamesTests
     [Fact]
     public void EveryMissIsListed()
     {
-        TargetMismatchException miss = Assert.Throws<TargetMismatchException>(() => Changed(["lora_unet_a_b", "lora_unet_no", "lora_te2_a_b"], ["a.b", "text_encoder.a.b"]));
+        TargetMismatchException miss = Assert.Throws<TargetMismatchException>(() => Changed(["lora_unet_a_b", "lora_unet_no", "lora_te2_c"], ["a.b", "text_encoder.c"]));
         Assert.Equal(2, miss.Misses.Count);
         Assert.Contains(miss.Misses, line => line.Contains("none of its names is 'no.weight'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void TwoModulesAreNotOneTensor()
+    {
+        TargetMismatchException miss = Assert.Throws<TargetMismatchException>(() => Changed(["lora_unet_a_b", "lora_te_a_b"], ["a.b"]));
+        Assert.Equal(2, miss.Misses.Count);
     }
 
     private static string[] Changed(string[] modules, string[] bases)
