@@ -10,7 +10,7 @@ public sealed class TorchGeneratorTests
     {
         // The first outputs of mt19937 for 5489, and the ten thousandth, which C++ prescribes for std::mt19937.
         Mt19937 bits = new(5489);
-        Assert.Equal([3499211612, 581869302, 3890346734], [bits.Next(), bits.Next(), bits.Next()]);
+        Assert.Equal(new uint[] { 3499211612, 581869302, 3890346734 }, new[] { bits.Next(), bits.Next(), bits.Next() });
         for (int i = 3; i < 9999; i++) bits.Next();
         Assert.Equal(4123659995u, bits.Next());
     }
