@@ -1,3 +1,5 @@
+using LoraKit.Formats.Adapters;
+
 namespace LoraKit.Formats.Layouts;
 
 /// <summary>What an adapter's files leave open, or say wrongly, and the user knows. All defaults follow the files.</summary>
@@ -37,14 +39,4 @@ public enum ExpertColumns : byte
 
     /// <summary>Column e·r + j is expert e's j-th: unsloth.</summary>
     ExpertMajor,
-}
-
-/// <summary>The norm that a DoRA magnitude is divided by.</summary>
-public enum DoraNorm : byte
-{
-    /// <summary>Of W + ΔW: the paper, PEFT, LyCORIS.</summary>
-    Updated,
-
-    /// <summary>Of W: ComfyUI, for magnitudes by output.</summary>
-    Base,
 }

@@ -50,6 +50,9 @@ internal sealed class ManagedArithmetic : IContributionArithmetic
         return new Rows(_compute, _compute.Prepare(new LowRankProduct(rows, columns, rank, left, right)));
     }
 
+    /// <inheritdoc/>
+    public double Dot(ReadOnlySpan<double> x, ReadOnlySpan<double> y) => DotProduct.Of(x, y);
+
     private sealed class Rows(SimdCompute compute, IPreparedProduct product) : IProductRows
     {
         public void Fill(long firstRow, int rows, Span<double> values) => compute.Multiply(product, firstRow, rows, values);

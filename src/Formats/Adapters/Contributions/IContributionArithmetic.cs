@@ -18,6 +18,9 @@ internal interface IContributionArithmetic
 
     /// <summary>Left [rows, rank] · Right [rank, columns], row-major, by rows when they are asked for.</summary>
     IProductRows Product(long rows, int columns, int rank, double[] left, double[] right);
+
+    /// <summary>Σ xᵢ·yᵢ.</summary>
+    double Dot(ReadOnlySpan<double> x, ReadOnlySpan<double> y);
 }
 
 /// <summary>Rows of a product of two matrices in F64; from several threads at once.</summary>
