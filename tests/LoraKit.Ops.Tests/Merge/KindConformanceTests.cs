@@ -12,7 +12,6 @@ public class KindConformanceTests
     private static readonly string[] Pending =
     [
         "peft-kinds/c3a",
-        "peft-kinds/delora",
         "peft-kinds/fourierft",
         "peft-kinds/lora-conv-dora",
         "peft-kinds/lora-dora-bf16",

@@ -5,7 +5,6 @@ internal static class PeftMethods
 {
     private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal)
     {
-        ["ADALORA"] = "AdaLoRA",
         ["ADAMSS"] = "AdaMSS",
         ["ADAPTION_PROMPT"] = "adaption prompt",
         ["BEFT"] = "BEFT",
@@ -14,11 +13,9 @@ internal static class PeftMethods
         ["CARTRIDGE"] = "Cartridge",
         ["CPT"] = "context-aware prompt tuning",
         ["DEFT"] = "DEFT",
-        ["DELORA"] = "DeLoRA",
         ["FOURIERFT"] = "FourierFT",
         ["FROD"] = "FRoD",
         ["GLORA"] = "GLoRA",
-        ["GRALORA"] = "GraLoRA",
         ["LILY"] = "Lily",
         ["MISS"] = "MiSS",
         ["MULTITASK_PROMPT_TUNING"] = "multitask prompt tuning",
@@ -35,7 +32,6 @@ internal static class PeftMethods
         ["SUPERTUNING"] = "super tuning",
         ["TINYLORA"] = "TinyLoRA",
         ["UNILORA"] = "UniLoRA",
-        ["VBLORA"] = "VB-LoRA",
         ["VERA"] = "VeRA",
         ["WAVEFT"] = "WaveFT",
         ["XLORA"] = "X-LoRA",

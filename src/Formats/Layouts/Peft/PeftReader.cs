@@ -59,7 +59,7 @@ internal sealed class PeftReader
 
     private IEnumerable<AdapterDelta> Deltas(PeftFactors module)
     {
-        if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (a, b)) yield return Linear(module.Module, a, b);
+        if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (a, b)) yield return a.Shape.Rank == 2 && b.Shape.Rank == 3 ? MergedLinear(module.Module, a, b) : Linear(module.Module, a, b);
         if (module.Pair(PeftRole.EmbeddingA, PeftRole.EmbeddingB, _ledger) is var (embeddingA, embeddingB))
         {
             yield return Embedding(module.Module, embeddingA, embeddingB);
@@ -81,13 +81,6 @@ internal sealed class PeftReader
     private LowRankDelta Linear(ModuleName module, TensorInfo a, TensorInfo b)
     {
         ModuleScale scale = ScaleFor(module, a);
-        if (a.Shape.Rank == 2 && b.Shape.Rank == 3)
-        {
-            throw new UnsupportedException(
-                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}: the old MergedLinear, which is not "
-                + "read yet", File, b.Name);
-        }
-
         if (a.Shape.Rank > 2 && b.Shape.Rank == a.Shape.Rank && b.Shape[1] > 0 && b.Shape[1] < scale.Rank && scale.Rank % b.Shape[1] == 0)
         {
             throw new UnsupportedException(
@@ -99,6 +92,27 @@ internal sealed class PeftReader
         WeightOrientation orientation = a.Shape.Rank == 2 ? WeightOrientation.FromShape : WeightOrientation.OutIn;
         return new LowRankDelta(
             new(module, "weight"), _ledger.Claim(a), _ledger.Claim(b), scale.Scale, scale.Alpha, orientation, _config.IsConv1D);
+    }
+
+    /// <summary>LoRA on some of the parts of one weight, as PEFT had it before 0.3: <c>enable_lora</c> says on which.</summary>
+    private MergedLinearDelta MergedLinear(ModuleName module, TensorInfo a, TensorInfo b)
+    {
+        IReadOnlyList<bool> enabled = _config.Settings.Flags("enable_lora") ?? throw new InvalidAdapterException(
+            $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}, the old MergedLinear's, but the configuration has no "
+            + "'enable_lora' to say which parts they update", File, b.Name);
+        ModuleScale scale = _config.ScaleOf(module);
+        int count = enabled.Count(part => part);
+        if (a.Shape[0] != scale.Rank * count)
+        {
+            throw new InvalidAdapterException(
+                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape}; expected {scale.Rank} rows (from {scale.RankOrigin}) for each of {count} parts ('enable_lora')", File, a.Name);
+        }
+
+        return new(new(module, "weight"), _ledger.Claim(a), _ledger.Claim(b), enabled, scale.Scale, scale.Alpha)
+        {
+            Orientation = WeightOrientation.FromShape,
+            SquareIsInOut = _config.IsConv1D,
+        };
     }
 
     /// <summary>ΔW [vocab, dim] = s·(B·A)ᵀ = s·Aᵀ·Bᵀ, so Aᵀ goes up and Bᵀ goes down.</summary>

@@ -17,7 +17,6 @@ internal static class PeftRefusals
         ("alora_invocation_tokens", "activated LoRA, which applies to part of the tokens and cannot be merged"),
         ("arrow_config", "Arrow, which routes between adapters at run time and cannot be merged"),
         ("layer_replication", "repeated layers: the base's layers must be duplicated first, which is not done yet"),
-        ("enable_lora", "the old MergedLinear (several projections in one B), which is not read yet"),
     ];
 
     /// <exception cref="UnsupportedException">The adapter is of a kind that is not read.</exception>

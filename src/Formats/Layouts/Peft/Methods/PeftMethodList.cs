@@ -6,7 +6,10 @@ internal static class PeftMethodList
     /// <summary>Every method, in the order of their types.</summary>
     public static IReadOnlyList<IPeftMethod> All { get; } =
     [
+        new AdaLora(),
         new Boft(),
+        new Delora(),
+        new Gralora(),
         new Hira(),
         new Hra(),
         new Ia3(),
@@ -15,6 +18,7 @@ internal static class PeftMethodList
         new Lokr(),
         new Oft(),
         new Road(),
+        new Vblora(),
     ];
 
     /// <summary>The method of a <c>peft_type</c>; null for LoRA and for what is not read.</summary>
