@@ -7,7 +7,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// AdaLoRA: <c>lora_A</c> [r, in], <c>lora_B</c> [out, r], <c>lora_E</c> [r, 1], without <c>.weight</c>. Training begins with rank <c>init_r</c>
-/// and keeps the rows that <c>rank_pattern</c> flags, maybe none; the scale stays that of <c>init_r</c>. See spec/layouts/peft.md, "AdaLoRA".
+/// and keeps the rows that <c>rank_pattern</c> flags, maybe none; the scale stays that of <c>init_r</c>. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class AdaLora : IPeftMethod
 {

@@ -4,7 +4,7 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
-/// DeLoRA: <c>delora_A</c> [r, in], <c>delora_B</c> [out, r], <c>delora_lambda</c> [1], <c>delora_w_norm</c> [in]. See spec/layouts/peft.md, "DeLoRA".
+/// DeLoRA: <c>delora_A</c> [r, in], <c>delora_B</c> [out, r], <c>delora_lambda</c> [1], <c>delora_w_norm</c> [in]. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Delora : IPeftMethod
 {

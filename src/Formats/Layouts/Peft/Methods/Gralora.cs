@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// GraLoRA: <c>gralora_A</c> [N, in/N, r] and <c>gralora_B</c> [N, r, out/N]; with <c>hybrid_r</c> also <c>gralora_A_general.weight</c> [h, in] and
-/// <c>gralora_B_general.weight</c> [out, h]. See spec/layouts/peft.md, "GraLoRA".
+/// <c>gralora_B_general.weight</c> [out, h]. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Gralora : IPeftMethod
 {

@@ -4,7 +4,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// VB-LoRA: <c>vblora_logits_A</c> [r, in/v, bank] and <c>vblora_logits_B</c> [out/v, r, bank], or of each <c>_topk_indices</c> [.., .., k] and
-/// <c>_topk_weights</c> [.., .., k − 1]; and one <c>base_model.vblora_vector_bank</c> [bank, v]. See spec/layouts/peft.md, "VB-LoRA".
+/// <c>_topk_weights</c> [.., .., k − 1]; and one <c>base_model.vblora_vector_bank</c> [bank, v]. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Vblora : IPeftMethod
 {
