@@ -1,5 +1,7 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Tensors;
+using LoraKit.Tests;
 
 namespace LoraKit.Formats.Tests.Layouts;
 
@@ -145,6 +147,18 @@ public sealed class PeftBlockMethodTests
         ParameterName target = new(new("m.q"), "weight");
         Assert.Equal(2, new VbloraDelta(target, Choice(2), Choice(1), bank).Down.ToDoubles().Length);
         Assert.Contains("index 3; the bank has 3 vectors", Assert.Throws<InvalidAdapterException>(() => new VbloraDelta(target, Choice(3), Choice(1), bank).Down.ToDoubles()).Message);
+    }
+
+    /// <summary>An adapter of 2023 on queries and values of BLOOM, in a pickle.</summary>
+    [Fact]
+    public void The_old_merged_linear_of_a_real_file_is_read()
+    {
+        Assert.SkipWhen(Paths.RealData is null, "no files of other programs on this machine");
+        using Adapter adapter = AdapterLayouts.Open(Path.Combine(Paths.RealData!, "peft", "wujindou__BLOOM-LORA"));
+        Assert.Equal(24, adapter.Deltas.Count);
+        Assert.All(adapter.Deltas, delta => Assert.Equal((new TensorShape(3072, 1024), 8L, 2.0), (delta.Shape!.Value, delta.Facts.Rank!.Value, delta.Facts.Scale!.Value)));
+        double[] up = ((FactoredDelta)adapter.Deltas[0]).Up.ToDoubles();
+        Assert.All(up[(1024 * 16)..(2048 * 16)], value => Assert.Equal(0, value));
     }
 
     /// <summary>Tensors of module <c>m.q</c> as <c>name:2,3;…</c>; a slash begins one that belongs to no module.</summary>
