@@ -47,6 +47,9 @@ public abstract class AdapterDelta
     /// <summary>Whether ΔW depends on the base's weight W.</summary>
     public virtual bool NeedsBase => false;
 
+    /// <summary>Whether an element of ΔW sums over its whole row of W: others who do that in F32 err by the row's length, not by the element's.</summary>
+    internal virtual bool MixesInputs => false;
+
     /// <summary>
     /// Whether ΔW has the same bits on every machine: it is made with +, −, ×, ÷ and √ alone, element by element or through
     /// <see cref="IContributionArithmetic"/>. Sines and exponentials are not the same everywhere.

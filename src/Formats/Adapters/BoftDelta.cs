@@ -50,6 +50,9 @@ public sealed class BoftDelta : AdapterDelta
     public override bool NeedsBase => true;
 
     /// <inheritdoc/>
+    internal override bool MixesInputs => true;
+
+    /// <inheritdoc/>
     internal override string Wanted => $"[{Outputs.Shape.ElementCount}, {Blocks.Shape[1]} · {Blocks.Shape[2]}]";
 
     /// <inheritdoc/>

@@ -43,6 +43,9 @@ public sealed class HraDelta : AdapterDelta
     public override bool NeedsBase => true;
 
     /// <inheritdoc/>
+    internal override bool MixesInputs => true;
+
+    /// <inheritdoc/>
     internal override bool Fits(TensorShape weight) => weight.Rank >= 2 && weight.AsMatrix().Columns == Vectors.Shape[0];
 
     /// <inheritdoc/>

@@ -47,6 +47,9 @@ public sealed class OftDelta : AdapterDelta
     public override bool NeedsBase => true;
 
     /// <inheritdoc/>
+    internal override bool MixesInputs => true;
+
+    /// <inheritdoc/>
     internal override string Wanted => _parametrization.IsShared ? $"[out, a multiple of {BlockSize}]" : $"[out, {Triangles.Shape[0]} · {BlockSize}]";
 
     /// <inheritdoc/>

@@ -62,7 +62,7 @@ public sealed class RoadDelta : AdapterDelta
     internal override bool IsReproducible => false;
 
     /// <inheritdoc/>
-    internal override bool Fits(TensorShape weight) => weight.Rank is 1 or 2 && weight[0] == Outputs;
+    internal override bool Fits(TensorShape weight) => weight.Rank is 1 or 2 && weight[0] == Outputs && Outputs <= Array.MaxLength;
 
     /// <inheritdoc/>
     internal override string Wanted => $"[{Outputs}, in]";

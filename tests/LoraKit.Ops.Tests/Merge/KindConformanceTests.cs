@@ -11,7 +11,6 @@ public class KindConformanceTests
 {
     private static readonly string[] Pending =
     [
-        "peft-kinds/delora",
     ];
 
     public static IEnumerable<string> Names() =>

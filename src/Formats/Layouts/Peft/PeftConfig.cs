@@ -26,7 +26,7 @@ internal sealed class PeftConfig
         Version = VersionOf(Settings.Text("peft_version") ?? "");
         _rank = Settings.WholeNumber("r", PeftType switch { "GRALORA" or "HIRA" => 32, "VBLORA" => 4, _ => 8 });
         bool isLora = PeftType is "LORA" or "ADALORA";
-        _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", 8);
+        _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", PeftType == "GRALORA" ? 64 : 8);
         _rankStabilized = Settings.Flag("use_rslora");
         // AdaLoRA keeps lists of flags in a setting of the same name.
         bool hasPatterns = PeftType != "ADALORA";

@@ -5,17 +5,14 @@ internal static class PeftMethods
 {
     private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal)
     {
-        ["ADALORA"] = "AdaLoRA",
         ["ADAMSS"] = "AdaMSS",
         ["ADAPTION_PROMPT"] = "adaption prompt",
         ["BEFT"] = "BEFT",
         ["CARTRIDGE"] = "Cartridge",
         ["CPT"] = "context-aware prompt tuning",
         ["DEFT"] = "DEFT",
-        ["DELORA"] = "DeLoRA",
         ["FROD"] = "FRoD",
         ["GLORA"] = "GLoRA",
-        ["GRALORA"] = "GraLoRA",
         ["LILY"] = "Lily",
         ["MULTITASK_PROMPT_TUNING"] = "multitask prompt tuning",
         ["OSF"] = "OSF",
@@ -26,7 +23,6 @@ internal static class PeftMethods
         ["PROMPT_TUNING"] = "prompt tuning",
         ["PSOFT"] = "PSOFT",
         ["SUPERTUNING"] = "super tuning",
-        ["VBLORA"] = "VB-LoRA",
         ["XLORA"] = "X-LoRA",
     };
 

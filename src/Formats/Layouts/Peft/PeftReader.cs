@@ -83,7 +83,7 @@ internal sealed class PeftReader
             yield break;
         }
 
-        if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (a, b)) yield return Linear(module, a, b);
+        if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (a, b)) yield return a.Shape.Rank == 2 && b.Shape.Rank == 3 ? MergedLinear(module.Module, a, b) : Linear(module, a, b);
         if (module.Pair(PeftRole.EmbeddingA, PeftRole.EmbeddingB, _ledger) is var (embeddingA, embeddingB))
         {
             yield return _variants.Around(module, Embedding(module.Module, embeddingA, embeddingB));
@@ -112,13 +112,6 @@ internal sealed class PeftReader
     {
         ModuleName module = factors.Module;
         ModuleScale scale = ScaleFor(factors.Configured, a);
-        if (a.Shape.Rank == 2 && b.Shape.Rank == 3)
-        {
-            throw new UnsupportedException(
-                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}: the old MergedLinear, which is not "
-                + "read yet", File, b.Name);
-        }
-
         if (a.Shape.Rank > 2 && b.Shape.Rank == a.Shape.Rank && b.Shape[1] > 0 && b.Shape[1] < scale.Rank && scale.Rank % b.Shape[1] == 0)
         {
             throw new UnsupportedException(
@@ -132,6 +125,27 @@ internal sealed class PeftReader
         (TensorValue down, TensorValue up) = _variants.Unpack(factors, _ledger.Claim(a), _ledger.Claim(b));
         return _variants.Around(factors, new LowRankDelta(
             target, down, up, scale.Scale * _variants.Times(factors), scale.Alpha, isLinear ? WeightOrientation.FromShape : WeightOrientation.OutIn, _config.IsConv1D));
+    }
+
+    /// <summary>LoRA on some of the parts of one weight, as PEFT had it before 0.3: <c>enable_lora</c> says on which.</summary>
+    private MergedLinearDelta MergedLinear(ModuleName module, TensorInfo a, TensorInfo b)
+    {
+        IReadOnlyList<bool> enabled = _config.Settings.Flags("enable_lora") ?? throw new InvalidAdapterException(
+            $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}, the old MergedLinear's, but the configuration has no "
+            + "'enable_lora' to say which parts they update", File, b.Name);
+        ModuleScale scale = _config.ScaleOf(module);
+        int count = enabled.Count(part => part);
+        if (a.Shape[0] != scale.Rank * count)
+        {
+            throw new InvalidAdapterException(
+                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape}; expected {scale.Rank} rows (from {scale.RankOrigin}) for each of {count} parts ('enable_lora')", File, a.Name);
+        }
+
+        return new(new(module, "weight"), _ledger.Claim(a), _ledger.Claim(b), enabled, scale.Scale, scale.Alpha)
+        {
+            Orientation = WeightOrientation.FromShape,
+            SquareIsInOut = _config.IsConv1D,
+        };
     }
 
     /// <summary>ΔW [vocab, dim] = s·(B·A)ᵀ = s·Aᵀ·Bᵀ, so Aᵀ goes up and Bᵀ goes down.</summary>

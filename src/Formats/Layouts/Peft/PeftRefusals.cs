@@ -12,7 +12,6 @@ internal static class PeftRefusals
         ("use_qalora", "QALoRA, whose A sums groups of inputs for a GPTQ base: PEFT does not merge it, and its dense form belongs to the dequantized base, which is no file"),
         ("alora_invocation_tokens", "activated LoRA, which applies to part of the tokens and cannot be merged"),
         ("arrow_config", "Arrow, which routes between adapters at run time and cannot be merged"),
-        ("enable_lora", "the old MergedLinear (several projections in one B), which is not read yet"),
     ];
 
     /// <exception cref="UnsupportedException">The adapter is of a kind that is not read.</exception>

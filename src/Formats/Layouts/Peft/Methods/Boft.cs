@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// BOFT: <c>boft_R</c> [stages, blocks, b, b] and <c>boft_s</c> [out, 1] ([1, out] of a convolution). How many stages there are is the
-/// tensor's to say: without its CUDA extension PEFT makes one, whatever <c>boft_n_butterfly_factor</c> is. See spec/layouts/peft.md, "BOFT".
+/// tensor's to say: without its CUDA extension PEFT makes one, whatever <c>boft_n_butterfly_factor</c> is. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Boft : IPeftMethod
 {

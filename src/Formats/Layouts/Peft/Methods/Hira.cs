@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// HiRA: <c>hira_A</c> [r, in, …kernel] and <c>hira_B</c> [out, r, 1…]; <c>hira_embedding_A</c> [r, vocab] and <c>hira_embedding_B</c> [dim, r].
-/// See spec/layouts/peft.md, "HiRA".
+/// See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Hira : IPeftMethod
 {

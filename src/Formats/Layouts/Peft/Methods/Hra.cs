@@ -3,7 +3,7 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft.Methods;
 
-/// <summary>HRA: <c>hra_u</c> [in·kernel, r], with <c>apply_GS</c> orthonormalised. See spec/layouts/peft.md, "HRA".</summary>
+/// <summary>HRA: <c>hra_u</c> [in·kernel, r], with <c>apply_GS</c> orthonormalised. See spec/layouts/peft.md, "Methods other than LoRA".</summary>
 internal sealed class Hra : IPeftMethod
 {
     public string PeftType => "HRA";

@@ -8,7 +8,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// IA³: <c>ia3_l</c> [out, 1], or [1, in] where the module is one of <c>feedforward_modules</c>; [1, n, 1, …] of a convolution either way.
-/// See spec/layouts/peft.md, "IA³".
+/// See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Ia3 : IPeftMethod
 {

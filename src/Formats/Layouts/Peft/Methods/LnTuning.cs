@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// Layer-norm tuning: <c>ln_tuning_layers.weight</c> and <c>.bias</c> are the trained layer's own, and take the base's place. See
-/// spec/layouts/peft.md, "Layer-norm tuning".
+/// spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class LnTuning : IPeftMethod
 {

@@ -6,7 +6,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// OFT since PEFT 0.16: <c>oft_R.weight</c> [blocks, b(b − 1)/2], of an embedding <c>oft_embedding_R.weight</c>. What older versions wrote
-/// (<c>oft_r</c>, no <c>oft_block_size</c>) is another parametrization, which PEFT no longer loads. See spec/layouts/peft.md, "OFT".
+/// (<c>oft_r</c>, no <c>oft_block_size</c>) is another parametrization, which PEFT no longer loads. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Oft : IPeftMethod
 {

@@ -6,10 +6,13 @@ internal static class PeftMethodList
     /// <summary>Every method, in the order of their types.</summary>
     public static IReadOnlyList<IPeftMethod> All { get; } =
     [
+        new AdaLora(),
         new Boft(),
         Miss.Bone,
         new C3a(),
+        new Delora(),
         new FourierFt(),
+        new Gralora(),
         new Hira(),
         new Hra(),
         new Ia3(),
@@ -24,6 +27,7 @@ internal static class PeftMethodList
         new Shira(),
         new TinyLora(),
         new UniLora(),
+        new Vblora(),
         Vera.Plain,
         new WaveFt(),
     ];

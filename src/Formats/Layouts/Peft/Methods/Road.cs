@@ -4,7 +4,7 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
-/// RoAd: <c>road_theta</c> and <c>road_alpha</c>, [out/2], [out] or [2·out] by <c>variant</c>. See spec/layouts/peft.md, "RoAd".
+/// RoAd: <c>road_theta</c> and <c>road_alpha</c>, [out/2], [out] or [2·out] by <c>variant</c>. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Road : IPeftMethod
 {
