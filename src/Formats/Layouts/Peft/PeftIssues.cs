@@ -8,7 +8,7 @@ internal static class PeftIssues
 {
     public static IEnumerable<AdapterIssue> Of(PeftConfig config, IReadOnlyList<PeftKey> keys, IReadOnlyList<PeftFactors> modules) =>
     [
-        .. BaseModel(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
+        .. BaseModel(config), .. StraySettings(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
         .. MissingTokens(config, keys), .. TiedFactors(config, modules),
         .. config.Targets.IssuesOf([.. modules.Select(module => module.Module.Path)]),
     ];
@@ -18,6 +18,15 @@ internal static class PeftIssues
         if (string.IsNullOrEmpty(config.BaseModel))
         {
             yield return new("base_model_missing", IssueSeverity.Info, "the configuration does not name the base model", "base_model_name_or_path");
+        }
+    }
+
+    /// <summary>Other programs' word for lora_alpha, which PEFT ignores.</summary>
+    private static IEnumerable<AdapterIssue> StraySettings(PeftConfig config)
+    {
+        if (config.Settings.Json.ContainsKey("alpha"))
+        {
+            yield return new("stray_setting", IssueSeverity.Warning, "'alpha' is no setting of PEFT's and is not used; alpha is 'lora_alpha'", "alpha");
         }
     }
 
