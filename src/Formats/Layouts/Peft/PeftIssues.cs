@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 
@@ -21,13 +22,14 @@ internal static class PeftIssues
         }
     }
 
-    /// <summary>Other programs' word for lora_alpha, which PEFT ignores.</summary>
+    /// <summary>Other programs' word for lora_alpha, which PEFT ignores; it misleads only where it says another number.</summary>
     private static IEnumerable<AdapterIssue> StraySettings(PeftConfig config)
     {
-        if (config.Settings.Json.ContainsKey("alpha"))
-        {
-            yield return new("stray_setting", IssueSeverity.Warning, "'alpha' is no setting of PEFT's and is not used; alpha is 'lora_alpha'", "alpha");
-        }
+        const string stray = "alpha";
+        if (config.Settings.Json[stray] is not { } alpha) yield break;
+        bool isSame = JsonNode.DeepEquals(alpha, config.Settings.Json["lora_alpha"]);
+        yield return new("stray_setting", isSame ? IssueSeverity.Info : IssueSeverity.Warning,
+            $"'{stray}' is no setting of PEFT's and is not used; alpha is 'lora_alpha'{(isSame ? ", which says the same" : "")}", stray);
     }
 
     private static IEnumerable<AdapterIssue> Prefixes(IReadOnlyList<PeftKey> keys)
