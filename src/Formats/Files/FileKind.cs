@@ -39,6 +39,9 @@ public enum FileKind : byte
     /// <summary>A gzip stream.</summary>
     Gzip,
 
+    /// <summary>An ONNX Runtime adapter: a flatbuffer with the identifier TORT or GAIL.</summary>
+    OnnxAdapter,
+
     /// <summary>JSON text.</summary>
     Json,
 
@@ -63,6 +66,7 @@ public static class FileKinds
         if (start.StartsWith<byte>([0x93, .. "NUMPY"u8])) return FileKind.Npy;
         if (start.StartsWith<byte>([0x89, .. "HDF\r\n"u8])) return FileKind.Hdf5;
         if (start.StartsWith<byte>([0x1F, 0x8B, 0x08])) return FileKind.Gzip;
+        if (start.Length >= 8 && (start[4..].StartsWith("TORT"u8) || start[4..].StartsWith("GAIL"u8))) return FileKind.OnnxAdapter;
         if (IsPickle(start)) return FileKind.Pickle;
         return IsText(start) ? DetectText(start) : FileKind.Unknown;
     }
@@ -80,6 +84,7 @@ public static class FileKinds
         FileKind.Npy => "this is a NumPy array under another name; save the weights as safetensors",
         FileKind.Hdf5 => "this is an HDF5 file under another name; save the weights as safetensors",
         FileKind.Gzip => "this is gzip-compressed; decompress it first",
+        FileKind.OnnxAdapter => "this is an ONNX Runtime adapter; only adapters are read from one",
         FileKind.Json => "this is JSON text without tensor data; choose the file that holds the weights",
         FileKind.Text => "this is a text file; choose the file that holds the weights",
         _ => null,

@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
@@ -14,6 +16,21 @@ internal static class AdapterConfigFile
 
     private const int MaxBytes = 16 << 20;
     private const int MaxDepth = 64;
+
+    // As json.dumps(indent=2) has it.
+    private static readonly JsonWriterOptions Indented = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>A configuration as it is written.</summary>
+    public static byte[] Bytes(JsonObject config)
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter json = new(buffer, Indented))
+        {
+            config.WriteTo(json);
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
 
     /// <exception cref="InvalidAdapterException">It is too large, no JSON object, or names a setting twice.</exception>
     /// <exception cref="InvalidFileException">It is no regular file, or cannot be read.</exception>

@@ -1,7 +1,12 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Containers;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Cloneofsimo;
+using LoraKit.Formats.Layouts.Diffusers;
+using LoraKit.Formats.Layouts.DiffusersOld;
 using LoraKit.Formats.Layouts.Kohya;
+using LoraKit.Formats.Layouts.Mlx;
+using LoraKit.Formats.Layouts.Onnx;
 using LoraKit.Formats.Layouts.Peft;
 
 namespace LoraKit.Formats.Layouts;
@@ -10,7 +15,11 @@ namespace LoraKit.Formats.Layouts;
 public static class AdapterLayouts
 {
     /// <summary>Every layout, in no particular order.</summary>
-    public static IReadOnlyList<IAdapterLayout> All { get; } = [new PeftLayout(), new KohyaLayout(KohyaLayout.KohyaName), new KohyaLayout(KohyaLayout.LycorisName)];
+    public static IReadOnlyList<IAdapterLayout> All { get; } =
+    [
+        new PeftLayout(), new KohyaLayout(KohyaLayout.KohyaName), new KohyaLayout(KohyaLayout.LycorisName),
+        new DiffusersLayout(), new DiffusersOldLayout(), new CloneofsimoLayout(), new MlxLayout(), new OnnxLayout(),
+    ];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>
     /// <param name="path">A PEFT folder, or a tensor file in any container that <see cref="TensorFiles"/> opens.</param>
@@ -53,7 +62,7 @@ public static class AdapterLayouts
                 : $"the output {Printable.Text(path)} is a folder in this layout (a configuration lies beside the tensors); name a folder");
         }
 
-        IReadOnlyList<string> files = isSingleFile ? [] : [AdapterLocation.Tensors, AdapterConfigFile.Name];
+        IReadOnlyList<string> files = isSingleFile ? [] : [.. AdapterLocation.TensorsWithConfig, AdapterConfigFile.Name];
         OutputChecks.Run(OutputPlace.Of(path), isSingleFile ? FileNature.File : FileNature.Folder, Output(options, files), files);
     }
 

@@ -10,8 +10,20 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
     /// <summary>The tensor file of an adapter that is a folder.</summary>
     public const string Tensors = "adapter_model.safetensors";
 
+    /// <summary>The same in mlx-lm's folders.</summary>
+    public const string MlxTensors = "adapters.safetensors";
+
     private const string Pickle = "adapter_model.bin";
     private const int MostListed = 5;
+
+    // Of several, PEFT reads the first.
+    private static readonly string[] NeedConfig = [Tensors, Pickle, MlxTensors];
+
+    /// <summary>Tensor files by which a folder is an adapter without a configuration: diffusers' names for them.</summary>
+    public static IReadOnlyList<string> TensorsAlone { get; } = ["pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin"];
+
+    /// <summary>What lies beside the configuration in a folder that is written.</summary>
+    public static IReadOnlyList<string> TensorsWithConfig { get; } = [Tensors, MlxTensors];
 
     /// <summary>The configuration is looked for beside what was named, not beside what a symbolic link points to.</summary>
     /// <exception cref="InputNotFoundException">There is nothing, or no adapter in the folder; subfolders with one are named.</exception>
@@ -33,7 +45,7 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
     {
         string config = Path.Combine(folder, AdapterConfigFile.Name);
         bool hasConfig = File.Exists(config);
-        foreach (string name in (ReadOnlySpan<string>)[Tensors, Pickle]) // Of both, PEFT reads the first.
+        foreach (string name in NeedConfig)
         {
             string tensors = Path.Combine(folder, name);
             if (!File.Exists(tensors)) continue;
@@ -41,6 +53,7 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
                 $"{Printable.Text(folder)}: has {name} but no {AdapterConfigFile.Name}: rank and alpha cannot be known", folder);
         }
 
+        if (!hasConfig && TensorsAlone.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists) is { } whole) return new AdapterLocation(whole, null);
         string others = Others(folder);
         if (hasConfig)
         {
@@ -69,8 +82,7 @@ internal sealed record AdapterLocation(string TensorFile, string? ConfigFile)
     }
 
     private static string[] Subfolders(string folder) => List(() => Directory.EnumerateDirectories(folder)
-        .Where(inside => File.Exists(Path.Combine(inside, AdapterConfigFile.Name))
-            || File.Exists(Path.Combine(inside, Tensors)) || File.Exists(Path.Combine(inside, Pickle))));
+        .Where(inside => NeedConfig.Concat(TensorsAlone).Append(AdapterConfigFile.Name).Any(name => File.Exists(Path.Combine(inside, name)))));
 
     private static string Others(string folder)
     {

@@ -1,3 +1,4 @@
+using LoraKit.Formats.Layouts.Diffusers;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts;
@@ -11,13 +12,25 @@ internal static class ForeignKeys
         (".lora_up.", "kohya (lora_down / lora_up) with other endings than .weight"),
         (".hada_w", "LyCORIS (hada_*)"),
         (".lokr_w", "LyCORIS (lokr_*)"),
+        ("_lora1.down.", "XLabs' FLUX (processor.qkv_lora1.down)"),
+        ("_lora2.down.", "XLabs' FLUX (processor.qkv_lora2.down)"),
+        (".processor.qkv_lora.", "XLabs' FLUX (processor.qkv_lora.down)"),
         (".lora.down.", "diffusers (lora.down / lora.up)"),
         (".lora.up.", "diffusers (lora.down / lora.up)"),
         ("_lora.down.", "diffusers' attention processors (to_q_lora.down)"),
         (":down", "cloneofsimo's lora (unet:0:down)"),
     ];
 
-    private static readonly string[] DiffusersModels = ["unet.", "transformer.", "text_encoder.", "text_encoder_2.", "text_encoder_3."];
+    // What PEFT's factors stand behind in the files of others.
+    private static readonly (string Start, string Whose)[] Models =
+    [
+        ("diffusion_model.", "ComfyUI (diffusion_model.…lora_A.weight)"),
+        ("text_encoders.", "ComfyUI (text_encoders.…lora_A.weight)"),
+        ("double_blocks.", "Black Forest Labs' FLUX (double_blocks.…lora_A.weight)"),
+        ("single_blocks.", "Black Forest Labs' FLUX (single_blocks.…lora_A.weight)"),
+        ("transformer_blocks.", "a diffusers model without its component's name (transformer_blocks.…lora_A.weight)"),
+        ("single_transformer_blocks.", "a diffusers model without its component's name (single_transformer_blocks.…lora_A.weight)"),
+    ];
 
     /// <summary>The layout the keys look like; null where they remind of nothing.</summary>
     public static string? Describe(ITensorSource source)
@@ -34,10 +47,11 @@ internal static class ForeignKeys
                 if (name.Contains(mark, StringComparison.Ordinal)) return whose;
             }
 
-            if (name.Contains(".lora_A.", StringComparison.Ordinal)
-                && DiffusersModels.Any(model => name.StartsWith(model, StringComparison.Ordinal)))
+            if (!name.Contains(".lora_A.", StringComparison.Ordinal)) continue;
+            if (DiffusersKey.ComponentOf(name) is not null) return "diffusers (unet.…lora_A.weight)";
+            foreach ((string start, string whose) in Models)
             {
-                return "diffusers (unet.…lora_A.weight)";
+                if (name.StartsWith(start, StringComparison.Ordinal)) return whose;
             }
         }
 

@@ -10,7 +10,7 @@ public sealed record AdapterInspection
     /// <summary>What was named.</summary>
     public required string Path { get; init; }
 
-    /// <summary>The container: <c>safetensors</c>, <c>pickle</c>, <c>npz</c>.</summary>
+    /// <summary>The container: <c>safetensors</c>, <c>pickle</c>, <c>npz</c>, <c>onnx_adapter</c>.</summary>
     public required string Container { get; init; }
 
     /// <summary>The adapter layout it was read by; null for a checkpoint, and for an adapter whose layout is not read.</summary>

@@ -54,6 +54,8 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
 
         ModuleSpectrum?[]? spectra = options.Spectrum ? Spectra(adapter.Deltas) : null;
         using ITensorSource stored = TensorFiles.Open(AdapterLocation.Find(path).TensorFile);
+        FileHashes? hashes = Hashes(stored);
+        issues.AddRange(WrongHashes(stored, hashes));
         return new AdapterInspection
         {
             Path = path,
@@ -69,7 +71,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
             Modules = [.. adapter.Deltas.Select((d, i) => InspectedModule.Of(d) with { Spectrum = spectra?[i] })],
             Extras = [.. adapter.Replacements.Select(r => new InspectedTensor(r.Target.Path, r.Reason, r.Values.DType.FileName(), r.Values.Shape))],
             Metadata = adapter.Metadata,
-            Hashes = options.Hashes ? HashedFile.Of(stored, cancellation) : null,
+            Hashes = options.Hashes ? hashes : null,
             Issues = issues,
         };
     }
@@ -78,16 +80,19 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
     {
         using ITensorSource opened = TensorFiles.Open(file);
         List<StoredTensor> tensors = [.. opened.Tensors.Select(t => new StoredTensor(opened, t))];
+        FileHashes? hashes = Hashes(opened);
         return OfTensors(path, opened.Container, tensors, new FileInfo(file).Length) with
         {
             Family = Text(opened.Metadata, "ss_base_model_version"),
             Architecture = Text(opened.Metadata, "modelspec.architecture"),
             BaseModel = Text(opened.Metadata, "ss_sd_model_name"),
             Metadata = opened.Metadata,
-            Hashes = options.Hashes ? HashedFile.Of(opened, cancellation) : null,
-            Issues = unread is not null
-                ? [new AdapterIssue("unread_layout", IssueSeverity.Warning, unread.Message, unread.Tensor)]
-                : UnreadLayout(opened),
+            Hashes = options.Hashes ? hashes : null,
+            Issues =
+            [
+                .. unread is not null ? [new AdapterIssue("unread_layout", IssueSeverity.Warning, unread.Message, unread.Tensor)] : UnreadLayout(opened),
+                .. WrongHashes(opened, hashes),
+            ],
         };
     }
 
@@ -107,14 +112,15 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
 
         SafetensorsFile first = checkpoint.Shards[0].File;
         JsonObject? config = checkpoint.Config?.Json;
+        FileHashes? hashes = checkpoint.Shards.Count == 1 ? Hashes(first) : null;
         return OfTensors(path, first.Container, [.. checkpoint.Tensors.Values], checkpoint.Shards.Sum(s => s.File.Header.FileLength)) with
         {
             Family = checkpoint.Config?.ModelType ?? Text(first.Metadata, "ss_base_model_version"),
             Architecture = FirstArchitecture(config) ?? Text(first.Metadata, "modelspec.architecture"),
             BaseModel = Text(first.Metadata, "ss_sd_model_name"),
             Metadata = first.Metadata,
-            Hashes = options.Hashes ? HashedFile.Of(first, cancellation) : null,
-            Issues = kind == PathKind.UnreadAdapter ? UnreadLayout(first) : [],
+            Hashes = options.Hashes ? hashes : null,
+            Issues = [.. kind == PathKind.UnreadAdapter ? UnreadLayout(first) : [], .. WrongHashes(first, hashes)],
         };
     }
 
@@ -139,6 +145,10 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
         using SimdCompute? managed = compute is null ? new() : null;
         return ModuleSpectrum.Of(deltas, compute ?? managed!, options.Threads, progress, cancellation);
     }
+
+    private FileHashes? Hashes(ITensorSource file) => options.Hashes || WrongHash.IsStated(file.Metadata) ? HashedFile.Of(file, cancellation) : null;
+
+    private static IEnumerable<AdapterIssue> WrongHashes(ITensorSource file, FileHashes? hashes) => hashes is null ? [] : WrongHash.Find(file.Metadata, hashes);
 
     private static string? BaseClass(AdapterConfig? config) =>
         (config?.Json["auto_mapping"] as JsonObject)?["base_model_class"] is JsonValue value && value.TryGetValue(out string? name) ? name : null;

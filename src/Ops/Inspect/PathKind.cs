@@ -54,7 +54,7 @@ internal static class PathKinds
     {
         try
         {
-            return Directory.EnumerateFiles(folder, "adapter_model.*").Any();
+            return Directory.EnumerateFiles(folder, "adapter_model.*").Any() || AdapterLocation.TensorsAlone.Any(name => File.Exists(Path.Combine(folder, name)));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

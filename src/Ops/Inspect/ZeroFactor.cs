@@ -3,22 +3,23 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Ops.Inspect;
 
-/// <summary>Modules that were never trained: B as it was initialised, all zero, so that the update is nothing.</summary>
+/// <summary>Modules that were never trained: a factor as it was initialised, all zero, so that the update is nothing.</summary>
 internal static class ZeroFactor
 {
     private const int PieceBytes = 1 << 16;
 
-    public static IEnumerable<AdapterIssue> Find(IEnumerable<AdapterDelta> deltas)
+    /// <summary>One issue for each module, and one with their number where there are several.</summary>
+    public static IReadOnlyList<AdapterIssue> Find(IReadOnlyList<AdapterDelta> deltas)
     {
         byte[] buffer = new byte[PieceBytes];
-        foreach (AdapterDelta delta in deltas)
+        List<AdapterIssue> issues = [];
+        foreach (FactoredDelta delta in deltas.OfType<FactoredDelta>())
         {
-            if (delta is FactoredDelta lora && IsZero(lora.Up, buffer))
-            {
-                yield return new AdapterIssue(
-                    "zero_factor", IssueSeverity.Warning, "B is all zero: the module changes nothing", lora.Target.Module.Path);
-            }
+            string? zero = IsZero(delta.Up, buffer) ? "B" : IsZero(delta.Down, buffer) ? "A" : null;
+            if (zero is not null) issues.Add(new("zero_factor", IssueSeverity.Warning, $"{zero} is all zero: the module changes nothing", delta.Target.Module.Path));
         }
+
+        return issues.Count < 2 ? issues : [new("zero_factors", IssueSeverity.Warning, $"{issues.Count} of {deltas.Count} modules change nothing"), .. issues];
     }
 
     // Most tensors are told by their first piece. The sign of a zero is its number's last bit.

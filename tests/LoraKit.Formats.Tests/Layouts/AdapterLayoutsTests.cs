@@ -46,10 +46,10 @@ public sealed class AdapterLayoutsTests
 
         using TempFolder other = new();
         AdapterFolder.Write(other.Path, Config);
-        File.Move(other["adapter_model.safetensors"], other["adapters.safetensors"]);
+        File.Move(other["adapter_model.safetensors"], other["adapter.safetensors"]);
         string message = Assert.Throws<InvalidAdapterException>(() => AdapterLayouts.Open(other.Path)).Message;
         Assert.Contains("no adapter_model.safetensors", message);
-        Assert.Contains("adapters.safetensors, name the file itself", message);
+        Assert.Contains("adapter.safetensors, name the file itself", message);
     }
 
     [Fact]
@@ -104,10 +104,13 @@ public sealed class AdapterLayoutsTests
     [Theory]
     [InlineData("lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight", "kohya")]
     [InlineData("lora_te_text_model_encoder_layers_0_mlp_fc1.lokr_w1", "no lokr_w2_a")]
-    [InlineData("unet.down_blocks.0.attn1.to_k.lora.down.weight", "diffusers")]
-    [InlineData("transformer.blocks.0.attn.to_k.lora_A.weight", "rank and alpha")]
+    [InlineData("unet.down_blocks.0.attn1.to_k.lora.down.weight", "without its B")]
+    [InlineData("transformer.blocks.0.attn.to_k.lora_A.weight", "without its B")]
+    [InlineData("transformer.h.0.attn.c_attn.lora_A.weight", "rank and alpha")]
+    [InlineData("diffusion_model.blocks.0.cross_attn.k_proj.lora_A.weight", "ComfyUI")]
+    [InlineData("double_blocks.0.processor.qkv_lora1.down.weight", "XLabs")]
     [InlineData("model.layers.0.self_attn.q_proj.lora_a", "MLX")]
-    [InlineData("unet:0:down", "cloneofsimo")]
+    [InlineData("unet:0:down", "without its B")]
     [InlineData("model.layers.0.self_attn.q_proj.weight", "no adapter")]
     public void Keys_of_another_layout_are_named(string key, string whose)
     {

@@ -10,7 +10,7 @@ internal sealed class MemorySource(params IReadOnlyList<MemorySource.Entry> entr
 
     public string Path { get; init; } = "adapter_model.safetensors";
 
-    public string Container => "memory";
+    public string Container { get; init; } = "memory";
 
     public IReadOnlyList<TensorInfo> Tensors { get; } =
         [.. entries.Select(e => new TensorInfo(e.Name, e.DType, e.Shape, 0, e.Shape.ElementCount * e.DType.Bits() / 8))];

@@ -13,8 +13,8 @@ internal sealed class SavedAdapter : IDisposable
 
     public SavedAdapter(Adapter adapter)
     {
-        Path = _folder[adapter.Layout == "peft" ? "out" : "out.safetensors"];
         AdapterFiles planned = AdapterLayouts.Named(adapter.Layout).Write(adapter);
+        Path = _folder[planned.IsSingleFile ? "out.safetensors" : "out"];
         Assert.Equal(planned.Bytes, AdapterLayouts.Save(adapter, Path, new()));
         Assert.Equal(planned.Bytes, Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length));
         Adapter = AdapterLayouts.Open(Path);
@@ -27,7 +27,7 @@ internal sealed class SavedAdapter : IDisposable
     /// <summary>The whole of adapter_config.json.</summary>
     public string Config => File.ReadAllText(System.IO.Path.Combine(Path, "adapter_config.json"));
 
-    public string TensorFile => Directory.Exists(Path) ? System.IO.Path.Combine(Path, "adapter_model.safetensors") : Path;
+    public string TensorFile => Directory.Exists(Path) ? Directory.GetFiles(Path, "*.safetensors").Single() : Path;
 
     /// <summary>Every tensor's name, type, shape and bytes (in hexadecimal), in the order of names.</summary>
     public static IReadOnlyList<(string Name, DType DType, TensorShape Shape, string Bytes)> Tensors(ITensorSource file) =>

@@ -14,9 +14,9 @@ internal static class KohyaMetadata
     private const string Arguments = "ss_network_args";
     private const string ConvRank = "conv_dim";
     private const string ConvAlpha = "conv_alpha";
-    private const string ModelHash = "sshs_model_hash";
-    private const string LegacyHash = "sshs_legacy_hash";
-    private const string SpecHash = "modelspec.hash_sha256";
+    public const string ModelHash = "sshs_model_hash";
+    public const string LegacyHash = "sshs_legacy_hash";
+    public const string SpecHash = "modelspec.hash_sha256";
 
     private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 
@@ -8,7 +9,7 @@ internal static class PeftIssues
 {
     public static IEnumerable<AdapterIssue> Of(PeftConfig config, IReadOnlyList<PeftKey> keys, IReadOnlyList<PeftFactors> modules) =>
     [
-        .. BaseModel(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
+        .. BaseModel(config), .. StraySettings(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
         .. MissingTokens(config, keys), .. TiedFactors(config, modules),
         .. config.Targets.IssuesOf([.. modules.Where(module => !module.IsAttentionOutput && config.Parameters.Of(module.Module).Count == 0).Select(module => module.Module.Path)]),
         .. Nested(config, modules),
@@ -26,6 +27,16 @@ internal static class PeftIssues
         {
             yield return new("base_model_missing", IssueSeverity.Info, "the configuration does not name the base model", "base_model_name_or_path");
         }
+    }
+
+    /// <summary>Other programs' word for lora_alpha, which PEFT ignores; it misleads only where it says another number.</summary>
+    private static IEnumerable<AdapterIssue> StraySettings(PeftConfig config)
+    {
+        const string stray = "alpha";
+        if (config.Settings.Json[stray] is not { } alpha) yield break;
+        bool isSame = JsonNode.DeepEquals(alpha, config.Settings.Json["lora_alpha"]);
+        yield return new("stray_setting", isSame ? IssueSeverity.Info : IssueSeverity.Warning,
+            $"'{stray}' is no setting of PEFT's and is not used; alpha is 'lora_alpha'{(isSame ? ", which says the same" : "")}", stray);
     }
 
     private static IEnumerable<AdapterIssue> Prefixes(IReadOnlyList<PeftKey> keys)

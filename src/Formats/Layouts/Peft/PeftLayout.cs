@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Diffusers;
 using LoraKit.Formats.Layouts.Peft.Methods;
 
 namespace LoraKit.Formats.Layouts.Peft;
@@ -17,7 +18,7 @@ internal sealed class PeftLayout : IAdapterLayout
         bool factors = false;
         foreach (string name in source.Tensors.Tensors.Select(tensor => tensor.Name))
         {
-            prefixed |= name.Contains(PeftKey.Prefix, StringComparison.Ordinal);
+            prefixed |= name.Contains(PeftKey.Prefix, StringComparison.Ordinal) && DiffusersKey.ComponentOf(name) is null;
             factors |= name.Contains(".lora_A.", StringComparison.Ordinal) || name.Contains(".lora_B.", StringComparison.Ordinal)
                 || name.Contains(".lora_embedding_", StringComparison.Ordinal);
         }
@@ -28,7 +29,7 @@ internal sealed class PeftLayout : IAdapterLayout
         }
 
         if (prefixed) return LayoutMatch.Certain;
-        return factors ? LayoutMatch.Possible : LayoutMatch.No;
+        return factors && ForeignKeys.Describe(source.Tensors) is null ? LayoutMatch.Possible : LayoutMatch.No;
     }
 
     /// <inheritdoc/>

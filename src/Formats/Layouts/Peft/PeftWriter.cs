@@ -1,6 +1,3 @@
-using System.Buffers;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Safetensors;
@@ -12,9 +9,6 @@ namespace LoraKit.Formats.Layouts.Peft;
 internal sealed class PeftWriter
 {
     private const string TokensOnly = "TRAINABLE_TOKENS";
-
-    // As json.dumps(indent=2) has it.
-    private static readonly JsonWriterOptions Indented = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly Adapter _adapter;
     private readonly JsonObject _config;
@@ -79,13 +73,7 @@ internal sealed class PeftWriter
         SetFlag("lora_bias", _adapter.Deltas.Any(delta => delta is DenseDelta));
         if (PeftOrientation.OfSquares(modules) is { } isInOut) SetFlag("fan_in_fan_out", isInOut);
 
-        ArrayBufferWriter<byte> buffer = new();
-        using (Utf8JsonWriter json = new(buffer, Indented))
-        {
-            new JsonObject(_config.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, m.Value?.DeepClone()))).WriteTo(json);
-        }
-
-        return buffer.WrittenSpan.ToArray();
+        return AdapterConfigFile.Bytes(new JsonObject(_config.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, m.Value?.DeepClone()))));
     }
 
     // A flag that is not there is off.

@@ -1,0 +1,49 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Factors;
+using LoraKit.Formats.Safetensors;
+
+namespace LoraKit.Formats.Layouts.Diffusers;
+
+/// <summary>diffusers since 0.22: PEFT's factors of a pipeline's models, in one file. See spec/layouts/diffusers.md.</summary>
+internal sealed class DiffusersLayout : IAdapterLayout
+{
+    private const string LayoutName = "diffusers";
+
+    /// <inheritdoc/>
+    public string Name => LayoutName;
+
+    /// <inheritdoc/>
+    public LayoutMatch Detect(AdapterSource source) =>
+        source.Config?.Json.ContainsKey("peft_type") != true && source.Tensors.Tensors.Any(tensor => DiffusersKey.Parse(tensor).IsFactor)
+            ? LayoutMatch.Certain : LayoutMatch.No;
+
+    /// <inheritdoc/>
+    public Adapter Read(AdapterSource source) => new DiffusersReader(source, LayoutName, DiffusersKey.Parse).Read();
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Limits(Adapter adapter) =>
+    [
+        .. FactorLimits.Of(adapter), .. FactorLimits.Replacements(adapter),
+        .. adapter.Deltas.Where(delta => DiffusersKey.ComponentOf(delta.Target.Module.Path) is null)
+            .Select(delta => $"'{Printable.Text(delta.Target.Path)}' begins with no component of a pipeline (unet, transformer, text_encoder, …)"),
+        .. adapter.Deltas.OfType<LowRankDelta>().Where(delta => !double.IsFinite(delta.Scale * delta.Rank))
+            .Select(delta => $"'{Printable.Text(delta.Target.Path)}' has an alpha beyond double precision"),
+    ];
+
+    /// <inheritdoc/>
+    public AdapterFiles Write(Adapter adapter)
+    {
+        LayoutLimits.Refuse(adapter, Limits(adapter));
+        LowRankDelta[] modules = [.. adapter.Deltas.Cast<LowRankDelta>()];
+        Dictionary<string, string> metadata = DiffusersMetadata.Of(adapter.Path, adapter.Metadata, modules);
+        SafetensorsWriter file = new(modules.SelectMany(Tensors), metadata);
+        return new AdapterFiles(true, [new("pytorch_lora_weights.safetensors", file.Header.FileLength, (output, path, cancellation) => file.WriteTo(output, path, cancellation))]);
+    }
+
+    private static IEnumerable<TensorToWrite> Tensors(LowRankDelta module) =>
+    [
+        TensorToWrite.Of(module.Down, module.Target.Module.Path + ".lora_A.weight"),
+        TensorToWrite.Of(module.Up, module.Target.Module.Path + ".lora_B.weight"),
+    ];
+}

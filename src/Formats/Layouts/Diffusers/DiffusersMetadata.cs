@@ -1,0 +1,86 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Peft;
+
+namespace LoraKit.Formats.Layouts.Diffusers;
+
+/// <summary>
+/// The configurations of PEFT that diffusers packs into the header: one JSON text, each setting behind the name of its component
+/// (<c>unet.lora_alpha</c>).
+/// </summary>
+internal static class DiffusersMetadata
+{
+    public const string Key = "lora_adapter_metadata";
+
+    /// <summary>PEFT's configuration of each component (<c>unet.</c>); none where the header has no such text.</summary>
+    /// <param name="file">For messages.</param>
+    /// <param name="metadata">The file's own.</param>
+    /// <exception cref="InvalidAdapterException">The text is no JSON object, or a setting has a value of the wrong type.</exception>
+    /// <exception cref="UnsupportedException">A component uses DoRA or another method than LoRA.</exception>
+    public static IReadOnlyDictionary<string, PeftConfig> Read(string file, IReadOnlyDictionary<string, string> metadata)
+    {
+        Dictionary<string, PeftConfig> configs = new(StringComparer.Ordinal);
+        foreach ((string component, JsonObject settings) in Components(file, metadata))
+        {
+            settings.TryAdd("peft_type", "LORA");
+            PeftConfig config = new(new AdapterConfig(settings), $"{file} ({Key}, {component[..^1]})");
+            PeftRefusals.Check(config);
+            if (config.PeftType != "LORA")
+            {
+                throw new UnsupportedException($"{Printable.Text(config.Settings.Path)}: is of the method {Printable.Text(config.PeftType)}; this layout reads LORA", file);
+            }
+
+            configs.Add(component, config);
+        }
+
+        return configs;
+    }
+
+    /// <summary>The metadata, true of these modules: written anew where a scale is not 1 or there was one, else absent.</summary>
+    /// <param name="file">For messages.</param>
+    /// <param name="metadata">What there was.</param>
+    /// <param name="modules">The updates; each module's name begins with its component.</param>
+    public static Dictionary<string, string> Of(string file, IReadOnlyDictionary<string, string> metadata, IReadOnlyList<LowRankDelta> modules)
+    {
+        Dictionary<string, string> result = new(metadata, StringComparer.Ordinal);
+        result.TryAdd("format", "pt");
+        if (!metadata.ContainsKey(Key) && modules.All(module => module.Scale == 1)) return result;
+        Dictionary<string, JsonObject> before = Components(file, metadata);
+        JsonObject packed = [];
+        foreach (IGrouping<string, LowRankDelta> component in modules.GroupBy(module => DiffusersKey.ComponentOf(module.Target.Module.Path)!).OrderBy(c => c.Key, StringComparer.Ordinal))
+        {
+            JsonObject settings = before.GetValueOrDefault(component.Key) ?? [];
+            settings.TryAdd("peft_type", "LORA");
+            PeftRanks.Set(settings, [.. component.Select(module => Within(component.Key, module))]);
+            foreach ((string name, JsonNode? value) in settings.OrderBy(setting => setting.Key, StringComparer.Ordinal))
+            {
+                packed[component.Key + name] = value?.DeepClone();
+            }
+        }
+
+        result[Key] = packed.ToJsonString();
+        return result;
+    }
+
+    /// <summary>The module's path within its component, as PEFT's patterns mean it.</summary>
+    public static ModuleName Within(string component, ModuleName module) => new(module.Path[component.Length..]);
+
+    private static LowRankDelta Within(string component, LowRankDelta update) => new(
+        new(Within(component, update.Target.Module), update.Target.Parameter), update.Down, update.Up, update.Scale, update.Alpha, update.Orientation);
+
+    private static Dictionary<string, JsonObject> Components(string file, IReadOnlyDictionary<string, string> metadata)
+    {
+        Dictionary<string, JsonObject> components = new(StringComparer.Ordinal);
+        if (!metadata.TryGetValue(Key, out string? text)) return components;
+        foreach ((string name, JsonNode? value) in AdapterConfigFile.Parse(Encoding.UTF8.GetBytes(text), $"{file} ({Key})").Json)
+        {
+            if (DiffusersKey.ComponentOf(name) is not { } component) continue;
+            if (!components.TryGetValue(component, out JsonObject? settings)) components.Add(component, settings = []);
+            settings[name[component.Length..]] = value?.DeepClone();
+        }
+
+        return components;
+    }
+}

@@ -1,0 +1,31 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Layouts.Factors;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Layouts.Mlx;
+
+/// <summary>MLX's names: <c>model.layers.0.self_attn.q_proj.lora_a</c>. See spec/layouts/mlx.md, "Keys".</summary>
+internal static class MlxKey
+{
+    public const string Down = ".lora_a";
+    public const string Up = ".lora_b";
+
+    private const string Magnitude = ".m";
+
+    // The names that mlx-lm's models give to nn.Embedding; nothing in the file tells.
+    private static readonly HashSet<string> Embeddings =
+        new(["embed_tokens", "wte", "wpe", "word_embeddings", "tok_embeddings", "embed_in", "embeddings", "tok_embed"], StringComparer.Ordinal);
+
+    /// <summary>Takes a name apart.</summary>
+    public static FactorKey Parse(TensorInfo tensor) =>
+        Module(tensor.Name, Down) is { } ofDown ? new(tensor, FactorRole.Down, ofDown)
+        : Module(tensor.Name, Up) is { } ofUp ? new(tensor, FactorRole.Up, ofUp)
+        : Module(tensor.Name, Magnitude) is { } ofMagnitude ? new(tensor, FactorRole.Refused, ofMagnitude, "DoRA (m)")
+        : new(tensor, FactorRole.Unknown, new(tensor.Name));
+
+    /// <summary>Whether a module is an embedding, whose factors lie the other way round.</summary>
+    public static bool IsEmbedding(ModuleName module) => Embeddings.Contains(module.Leaf);
+
+    private static ModuleName? Module(string name, string ending) =>
+        name.Length > ending.Length && name.EndsWith(ending, StringComparison.Ordinal) ? new(name[..^ending.Length]) : null;
+}

@@ -1,0 +1,53 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Factors;
+
+namespace LoraKit.Formats.Layouts.Mlx;
+
+/// <summary>mlx-lm: adapters.safetensors and the arguments of the training as adapter_config.json. See spec/layouts/mlx.md.</summary>
+internal sealed class MlxLayout : IAdapterLayout
+{
+    public const string LayoutName = "mlx";
+
+    /// <inheritdoc/>
+    public string Name => LayoutName;
+
+    /// <inheritdoc/>
+    public LayoutMatch Detect(AdapterSource source)
+    {
+        if (source.Config?.Json.ContainsKey("peft_type") == true) return LayoutMatch.No;
+        bool isMlx = source.Config?.Json.ContainsKey(MlxConfig.Method) == true || source.Tensors.Tensors.Any(tensor => MlxKey.Parse(tensor).IsFactor);
+        return isMlx ? LayoutMatch.Certain : LayoutMatch.No;
+    }
+
+    /// <inheritdoc/>
+    public Adapter Read(AdapterSource source) => source.Config is null
+        ? throw new InvalidAdapterException(
+            $"{Printable.Text(source.Tensors.Path)}: has MLX's tensor names, but there is no {AdapterConfigFile.Name} beside it: "
+            + "the scale cannot be known; put the one that was saved with it into the same folder", source.Tensors.Path)
+        : new MlxReader(source, new MlxConfig(source.Config, source.ConfigPath ?? AdapterConfigFile.Name)).Read();
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Limits(Adapter adapter)
+    {
+        LowRankDelta[] modules = [.. adapter.Deltas.OfType<LowRankDelta>()];
+        return
+        [
+            .. FactorLimits.Of(adapter, takesEmbeddings: true), .. FactorLimits.Replacements(adapter),
+            .. modules.Where(module => module.Down.Shape.Rank != 2 || module.Up.Shape.Rank != 2).Select(module => $"{Show(module)} has a kernel"),
+            .. modules.Where(module => module.IsEmbedding != MlxKey.IsEmbedding(module.Target.Module))
+                .Select(module => $"{Show(module)} {(module.IsEmbedding ? "is an embedding" : "is none")}, and MLX's readers go by its name"),
+            .. modules.Select(module => module.Scale).Distinct().Take(2).Count() > 1 ? ["modules differ in scale, and the layout has one for all"] : (string[])[],
+            .. modules.Select(module => module.Rank).Distinct().Take(2).Count() > 1 ? ["modules differ in rank, and the layout has one for all"] : (string[])[],
+        ];
+    }
+
+    /// <inheritdoc/>
+    public AdapterFiles Write(Adapter adapter)
+    {
+        LayoutLimits.Refuse(adapter, Limits(adapter));
+        return new MlxWriter(adapter).Write();
+    }
+
+    private static string Show(LowRankDelta module) => $"'{Printable.Text(module.Target.Path)}'";
+}

@@ -1,0 +1,79 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Factors;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Layouts.Mlx;
+
+/// <summary>Keys and configuration to the canonical adapter: factors turned, scaled by one number.</summary>
+internal sealed class MlxReader(AdapterSource source, MlxConfig config)
+{
+    private readonly KeyLedger _ledger = new(source.Tensors);
+
+    private string File => source.Tensors.Path;
+
+    /// <exception cref="InvalidAdapterException">A tensor has no place, or shapes and configuration contradict each other.</exception>
+    /// <exception cref="UnsupportedException">A tensor belongs to a kind that is not read.</exception>
+    public Adapter Read() => config.IsFull ? Full() : Lora();
+
+    private Adapter Lora()
+    {
+        (double scale, long? rank, AdapterIssue? issue) = config.Lora();
+        List<AdapterDelta> deltas = [.. FactorPair.Group(File, source.Tensors.Tensors.Select(MlxKey.Parse)).Select(module => Delta(module, scale, rank)).OfType<AdapterDelta>()];
+        _ledger.Close();
+        return Adapter(deltas, [], issue is null ? [] : [issue]);
+    }
+
+    private Adapter Full()
+    {
+        List<Replacement> weights = [];
+        foreach (TensorInfo tensor in source.Tensors.Tensors)
+        {
+            int dot = tensor.Name.LastIndexOf('.');
+            ParameterName target = new(new(dot < 0 ? "" : tensor.Name[..dot]), tensor.Name[(dot + 1)..]);
+            weights.Add(new Replacement(target, _ledger.Claim(tensor), null, "full"));
+        }
+
+        return Adapter([], weights, []);
+    }
+
+    private Adapter Adapter(IReadOnlyList<AdapterDelta> deltas, IReadOnlyList<Replacement> replacements, IReadOnlyList<AdapterIssue> issues) =>
+        new(source.Path, MlxLayout.LayoutName, source)
+        {
+            Deltas = deltas,
+            Replacements = replacements,
+            Config = source.Config,
+            Metadata = source.Tensors.Metadata,
+            Issues = issues,
+        };
+
+    /// <summary>A linear layer adds x·a·b, so ΔW [out, in] = s·bᵀ·aᵀ; an embedding adds rows of a·b, so ΔW [words, dim] = s·a·b.</summary>
+    private LowRankDelta? Delta(FactorPair module, double scale, long? rank)
+    {
+        if (module.Whole(_ledger) is not var (a, b)) return null;
+        string where = $"{Printable.Text(File)}: module '{Printable.Text(module.Module.Path)}'";
+        if (b.Shape.Rank == 3)
+        {
+            throw new UnsupportedException($"{where} has lora_a {a.Shape} and lora_b {b.Shape}: LoRA on the experts of a SwitchLinear, which is not read in this layout", File, b.Name);
+        }
+
+        if (a.Shape.Rank != 2 || b.Shape.Rank != 2 || a.Shape[1] != b.Shape[0])
+        {
+            throw new InvalidAdapterException($"{where} has lora_a {a.Shape} and lora_b {b.Shape}, which do not chain; expected [in, r] and [r, out]", File, a.Name);
+        }
+
+        if (rank is { } stated && stated != a.Shape[1])
+        {
+            throw new InvalidAdapterException($"{where} has lora_a {a.Shape}, so rank {a.Shape[1]}, but {MlxConfig.Parameters} says {stated}", File, a.Name);
+        }
+
+        ParameterName target = new(module.Module, "weight");
+        (StoredTensor storedA, StoredTensor storedB) = (_ledger.Claim(a), _ledger.Claim(b));
+        AdapterDelta.RequireValues(target, storedA);
+        AdapterDelta.RequireValues(target, storedB);
+        double alpha = scale * a.Shape[1];
+        return MlxKey.IsEmbedding(module.Module)
+            ? new LowRankDelta(target, storedB, storedA, scale, alpha, WeightOrientation.OutIn) { IsEmbedding = true }
+            : new LowRankDelta(target, TransposedTensor.Of(storedA), TransposedTensor.Of(storedB), scale, alpha, WeightOrientation.OutIn);
+    }
+}
