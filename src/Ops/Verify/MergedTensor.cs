@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
