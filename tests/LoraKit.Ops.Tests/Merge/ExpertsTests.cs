@@ -53,7 +53,9 @@ public class ExpertsTests
         AdapterReadOptions reading = new() { ExpertColumns = order };
         MergeOptions options = Merging.Options(temp["base"], "", temp["out"]) with
         {
-            Adapters = [new(one.Save(), 1.5) { Reading = reading }, new(two.Save(), -0.25) { Reading = reading }], TileBytes = 256, UndoBlockElements = 100,
+            Adapters = [new(one.Save(), 1.5) { Reading = reading }, new(two.Save(), -0.25) { Reading = reading }],
+            TileBytes = 256,
+            UndoBlockElements = 100,
         };
         Restoring.RoundTrip(temp, options, compute: compute);
 
