@@ -50,6 +50,13 @@ public abstract class FactoredDelta : AdapterDelta
     /// <inheritdoc/>
     public override DeltaFacts Facts => new(Rank, null, Scale);
 
+    /// <summary>A kernel of one point is none: factors [r, in, 1, 1] update a weight [out, in], and the other way round.</summary>
+    internal override bool Fits(TensorShape weight) =>
+        weight.Rank >= 2 && Shape is { } shape && WithoutPoint(shape).SequenceEqual(WithoutPoint(weight));
+
+    private static ReadOnlySpan<long> WithoutPoint(TensorShape shape) =>
+        shape.AsMatrix().Columns == shape[1] ? shape.Sizes.AsSpan()[..2] : shape.Sizes.AsSpan();
+
     /// <inheritdoc/>
     internal override LowRankFactors? ExactFactors() => new(Down, Up, Scale);
 

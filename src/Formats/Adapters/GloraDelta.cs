@@ -28,7 +28,7 @@ public sealed class GloraDelta : AdapterDelta
         if (!factors.Chain)
         {
             throw Unfit(target, factors.A1, $"the factors {string.Join(", ", factors.Tensors.Select(tensor => tensor.Shape))} do not chain; "
-                + "expected a1 [in, r], a2 [r, in], b1 [out, r] and b2 [r, in…] (or, as LyCORIS wrote before version 2, a1 with a2 and b1 with b2 exchanged)");
+                + "expected a1 [in, r], a2 [r, in], b1 [out, r] and b2 [r, in…] (or, as LyCORIS wrote before version 3, a1 with a2 and b1 with b2 exchanged)");
         }
 
         RequireScale(target, factors.A1, factors.Scale, "GLoRA");

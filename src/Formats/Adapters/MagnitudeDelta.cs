@@ -14,18 +14,18 @@ public sealed class MagnitudeDelta : AdapterDelta
 
     /// <summary>The update <paramref name="inner"/>, with magnitudes of its own for the result.</summary>
     /// <param name="inner">D: scale included.</param>
-    /// <param name="magnitude">m: as many values as the axis has, in any shape.</param>
+    /// <param name="magnitude">m: as many values as the axis has, in any shape; null for the norms of W, with which training begins.</param>
     /// <param name="axis">What each belongs to.</param>
     /// <param name="norm">The norm of a row that m is divided by; columns are always those of W + D.</param>
     /// <param name="epsilon">ε ≥ 0.</param>
     /// <exception cref="InvalidAdapterException">The magnitudes are no real numbers, or fit neither side of the update.</exception>
-    public MagnitudeDelta(AdapterDelta inner, TensorValue magnitude, MagnitudeAxis axis, DoraNorm norm = DoraNorm.Updated, double epsilon = 0)
+    public MagnitudeDelta(AdapterDelta inner, TensorValue? magnitude, MagnitudeAxis axis, DoraNorm norm = DoraNorm.Updated, double epsilon = 0)
         : base(inner.Target)
     {
-        RequireValues(inner.Target, magnitude);
+        if (magnitude is not null) RequireValues(inner.Target, magnitude);
         (Inner, Magnitude, Axis, Norm, Epsilon) = (inner, magnitude, axis, norm, epsilon);
         (Orientation, SquareIsInOut, IsOptional) = (inner.Orientation, inner.SquareIsInOut, inner.IsOptional);
-        if (inner.Shape is { } shape && !HasPlace(shape))
+        if (magnitude is not null && inner.Shape is { } shape && !HasPlace(shape))
         {
             string wanted = axis switch
             {
@@ -43,8 +43,8 @@ public sealed class MagnitudeDelta : AdapterDelta
     /// <summary>D.</summary>
     public AdapterDelta Inner { get; }
 
-    /// <summary>m.</summary>
-    public TensorValue Magnitude { get; }
+    /// <summary>m; null for the norms of W.</summary>
+    public TensorValue? Magnitude { get; }
 
     /// <summary>What each magnitude belongs to.</summary>
     public MagnitudeAxis Axis { get; }
@@ -62,7 +62,7 @@ public sealed class MagnitudeDelta : AdapterDelta
     public override DeltaFacts Facts => Inner.Facts with { Dora = true };
 
     /// <inheritdoc/>
-    public override IReadOnlyList<TensorValue> Tensors => [.. Inner.Tensors, Magnitude];
+    public override IReadOnlyList<TensorValue> Tensors => Magnitude is null ? Inner.Tensors : [.. Inner.Tensors, Magnitude];
 
     /// <inheritdoc/>
     public override bool NeedsBase => true;
@@ -82,61 +82,59 @@ public sealed class MagnitudeDelta : AdapterDelta
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context)
     {
-        double[] magnitudes = context.Read(Magnitude);
+        double[]? magnitudes = Magnitude is null ? null : context.Read(Magnitude);
         IContribution inner = Inner.Prepare(context);
-        return IsByOutput(context.Weight)
-            ? new ByOutput(this, magnitudes, context, inner)
-            : new ByInput(Factors(magnitudes, ColumnNorms(context, inner)), context, inner);
+        return IsByOutput(context.Weight) ? new ByOutput(this, magnitudes, context, inner) : new ByInput(Factors(magnitudes, context, inner), context, inner);
     }
 
     private bool IsByOutput(TensorShape weight) => Axis switch
     {
         MagnitudeAxis.Output => true,
         MagnitudeAxis.Input => false,
-        _ => Magnitude.Shape.Rank > 0 && Magnitude.Shape[0] == weight[0] && Magnitude.Shape.ElementCount == weight[0],
+        _ => Magnitude is null || (Magnitude.Shape.Rank > 0 && Magnitude.Shape[0] == weight[0] && Magnitude.Shape.ElementCount == weight[0]),
     };
 
     private bool HasPlace(TensorShape weight) =>
-        weight.Rank >= 2 && RowDimensions == 1 && Magnitude.Shape.ElementCount == (IsByOutput(weight) ? weight[0] : weight[1]);
+        weight.Rank >= 2 && RowDimensions == 1 && (Magnitude is null || Magnitude.Shape.ElementCount == (IsByOutput(weight) ? weight[0] : weight[1]));
 
     /// <summary>m / (norm + ε); 1 where that divides by nothing.</summary>
     private double Factor(double magnitude, double norm) => norm + Epsilon == 0 ? 1 : magnitude / (norm + Epsilon);
 
-    /// <summary>A factor for every column of the matrix: one input has as many as its kernel.</summary>
-    private double[] Factors(double[] magnitudes, double[] squares)
+    /// <summary>A factor for every column of the matrix: one input has as many as its kernel. One pass over the base, row after row.</summary>
+    private double[] Factors(double[]? magnitudes, ContributionContext context, IContribution inner)
     {
-        int kernel = squares.Length / magnitudes.Length;
-        double[] factors = new double[squares.Length];
-        for (int i = 0; i < magnitudes.Length; i++)
+        double[] before = new double[context.Columns], after = new double[context.Columns], factors = new double[context.Columns];
+        int most = (int)Math.Clamp(PassElements / context.Columns, 1, context.Rows);
+        using RowBuffer read = new(most * context.Columns), made = new(most * context.Columns);
+        for (long row = 0; row < context.Rows; row += most)
         {
-            double sum = 0;
-            foreach (double square in squares.AsSpan(i * kernel, kernel)) sum += square;
-            factors.AsSpan(i * kernel, kernel).Fill(Factor(magnitudes[i], Math.Sqrt(sum)));
+            int rows = (int)Math.Min(most, context.Rows - row);
+            Span<double> weight = read.Values[..(rows * context.Columns)], updated = made.Values[..(rows * context.Columns)];
+            context.Base.Read(row, rows, weight);
+            Update(inner, row, rows, weight, updated);
+            for (int i = 0; i < rows; i++)
+            {
+                Range values = (i * context.Columns)..((i + 1) * context.Columns);
+                if (magnitudes is null) RowLoops.AddScaledProduct(weight[values], weight[values], 1, before);
+                RowLoops.AddScaledProduct(updated[values], updated[values], 1, after);
+            }
+        }
+
+        int kernel = checked((int)(context.Columns / context.Weight[1]));
+        for (int i = 0; i < context.Columns; i += kernel)
+        {
+            double norm = Root(after.AsSpan(i, kernel));
+            factors.AsSpan(i, kernel).Fill(Factor(magnitudes is null ? Root(before.AsSpan(i, kernel)) : magnitudes[i / kernel], norm));
         }
 
         return factors;
     }
 
-    /// <summary>Σ over the rows of (W + D)², by column: one pass over the base, row after row.</summary>
-    private static double[] ColumnNorms(ContributionContext context, IContribution inner)
+    private static double Root(ReadOnlySpan<double> squares)
     {
-        double[] squares = new double[context.Columns];
-        int most = (int)Math.Clamp(PassElements / context.Columns, 1, context.Rows);
-        using RowBuffer before = new(most * context.Columns), after = new(most * context.Columns);
-        for (long row = 0; row < context.Rows; row += most)
-        {
-            int rows = (int)Math.Min(most, context.Rows - row);
-            Span<double> weight = before.Values[..(rows * context.Columns)], updated = after.Values[..(rows * context.Columns)];
-            context.Base.Read(row, rows, weight);
-            Update(inner, row, rows, weight, updated);
-            for (int i = 0; i < rows; i++)
-            {
-                ReadOnlySpan<double> values = updated.Slice(i * context.Columns, context.Columns);
-                RowLoops.AddScaledProduct(values, values, 1, squares);
-            }
-        }
-
-        return squares;
+        double sum = 0;
+        foreach (double square in squares) sum += square;
+        return Math.Sqrt(sum);
     }
 
     /// <summary>Rows of W + D.</summary>
@@ -157,7 +155,7 @@ public sealed class MagnitudeDelta : AdapterDelta
         inner.AddTerms(firstRow, rows, 1, terms);
     }
 
-    private sealed class ByOutput(MagnitudeDelta delta, double[] magnitudes, ContributionContext context, IContribution inner) : IContribution
+    private sealed class ByOutput(MagnitudeDelta delta, double[]? magnitudes, ContributionContext context, IContribution inner) : IContribution
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
@@ -191,9 +189,11 @@ public sealed class MagnitudeDelta : AdapterDelta
 
         private double Factor(long row, ReadOnlySpan<double> before, ReadOnlySpan<double> updated)
         {
-            ReadOnlySpan<double> normed = delta.Norm == DoraNorm.Base ? before : updated;
-            return delta.Factor(magnitudes[row], Math.Sqrt(context.Arithmetic.Dot(normed, normed)));
+            double norm = Length(delta.Norm == DoraNorm.Base ? before : updated);
+            return delta.Factor(magnitudes is null ? Length(before) : magnitudes[row], norm);
         }
+
+        private double Length(ReadOnlySpan<double> row) => Math.Sqrt(context.Arithmetic.Dot(row, row));
     }
 
     private sealed class ByInput(double[] factors, ContributionContext context, IContribution inner) : IContribution

@@ -1,5 +1,4 @@
 using LoraKit.Formats.Adapters.Contributions;
-using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
@@ -10,11 +9,13 @@ namespace LoraKit.Formats.Adapters;
 /// </summary>
 public sealed class SparseResidualDelta : AdapterDelta
 {
+    private static readonly double[] One = [1];
+
     private readonly TensorShape _shape;
 
     /// <summary>An update of <paramref name="target"/>.</summary>
     /// <param name="target">What it updates.</param>
-    /// <param name="indices">[2, n] whole numbers: rows, then columns.</param>
+    /// <param name="indices">[2, n] whole numbers: rows, then columns; LyCORIS stores 16 bits.</param>
     /// <param name="values">[n].</param>
     /// <param name="shape">[out, in·kernel].</param>
     /// <param name="scale">The resolved multiplier; finite.</param>
@@ -27,6 +28,7 @@ public sealed class SparseResidualDelta : AdapterDelta
             throw Unfit(target, values, $"bias_values {values.DType.FileName()} {values.Shape} and bias_indices {indices.Shape} of a matrix {shape} do not belong together; expected floats [n] and [2, n]");
         }
 
+        IndexValues.RequireType(target, indices);
         RequireScale(target, values, scale, "of the sparse residual");
         (Indices, Values, Scale, _shape) = (indices, values, scale, shape);
     }
@@ -58,45 +60,10 @@ public sealed class SparseResidualDelta : AdapterDelta
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context)
     {
-        double[] values = context.Read(Values), places = RealNumber.DecodeAll(Indices) ?? [];
-        int[] rows = Places(places.AsSpan(..(places.Length / 2)), context.Rows, "row");
-        int[] columns = Places(places.AsSpan((places.Length / 2)..), context.Columns, "column");
-        int[] order = [.. Enumerable.Range(0, rows.Length).OrderBy(i => rows[i])]; // Stable: what is named twice is added in the file's order.
-        return new Contribution(
-            [.. order.Select(i => rows[i])], [.. order.Select(i => columns[i])], [.. order.Select(i => values[i])], context.Columns, Scale);
-    }
-
-    private int[] Places(ReadOnlySpan<double> numbers, long count, string what)
-    {
-        int[] places = new int[numbers.Length];
-        for (int i = 0; i < places.Length; i++)
-        {
-            if (!(numbers[i] >= 0 && numbers[i] < count && double.IsInteger(numbers[i])))
-            {
-                throw Unfit(Target, Indices, $"{what} {numbers[i]} of '{Printable.Text(Indices.Name)}' is not in a weight of {count}; expected whole numbers from 0 on");
-            }
-
-            places[i] = (int)numbers[i];
-        }
-
-        return places;
-    }
-
-    private sealed class Contribution(int[] rows, int[] columns, double[] values, int width, double scale) : IContribution
-    {
-        public void Add(long firstRow, int count, double weight, ReadOnlySpan<double> @base, Span<double> sum)
-        {
-            int start = Array.BinarySearch(rows, (int)firstRow);
-            if (start < 0) start = ~start;
-            while (start > 0 && rows[start - 1] == firstRow) start--;
-            for (int i = start; i < rows.Length && rows[i] < firstRow + count; i++)
-            {
-                sum[((int)(rows[i] - firstRow) * width) + columns[i]] += values[i] * (scale * weight);
-            }
-        }
-
-        public void Dispose()
-        {
-        }
+        double[] values = context.Read(Values);
+        int[] rows = new int[values.Length], columns = new int[values.Length];
+        IndexValues.Read(Target, Indices, 0, context.Rows, rows);
+        IndexValues.Read(Target, Indices, values.Length, context.Columns, columns);
+        return new SparsePatches(context.Columns, Scale, values.Select((value, k) => new SparsePatch(rows[k], columns[k], value, One, One)));
     }
 }

@@ -30,7 +30,7 @@ internal sealed class KohyaLayout(string name) : IAdapterLayout
         // PEFT has kinds of the same endings; its names have its prefix, or its configuration lies beside them.
         bool isOther = endings.Any(ending => ending is not null && Marks.Contains(ending))
             && !names.Any(tensor => tensor.Contains(PeftKey.Prefix, StringComparison.Ordinal) || tensor.Contains(".lora_A.", StringComparison.Ordinal))
-            && source.Config?.Json.ContainsKey("peft_type") != true;
+            && (source.Config?.Json.ContainsKey("peft_type") != true || ForeignKeys.Describe(source.Tensors) is not null);
         bool isLycoris = names.Any(tensor => tensor.StartsWith(LycorisPrefix, StringComparison.Ordinal));
         return (isLora || isOther) && isLycoris == (name == LycorisName) ? LayoutMatch.Certain : LayoutMatch.No;
     }

@@ -4,7 +4,7 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Formats.Layouts.Kohya.Families;
 
 /// <summary>
-/// GLoRA: <c>a1</c> [in, r], <c>a2</c> [r, in], <c>b1</c> [out, r], <c>b2</c> [r, in…], and <c>bm</c>, the core of a Tucker decomposition of b. Before version 2
+/// GLoRA: <c>a1</c> [in, r], <c>a2</c> [r, in], <c>b1</c> [out, r], <c>b2</c> [r, in…], and <c>bm</c>, the core of a Tucker decomposition of b. Before version 3
 /// LyCORIS had a1 and a2, b1 and b2 the other way round; shapes tell which, and where both would do, the lower rank.
 /// </summary>
 internal sealed class Glora : IKohyaFamily
