@@ -38,7 +38,8 @@ public sealed class TorchGeneratorTests
     }
 
     [Theory]
-    [InlineData(0, new long[] { 2, 0, 1, 3 })]
+    // 2357136044 mod 4 = 0, 2546248239 mod 3 = 0, 3071714933 mod 2 = 1: only the last two change places.
+    [InlineData(0, new long[] { 0, 1, 3, 2 })]
     [InlineData(42, new long[] { 2, 6, 1, 8, 4, 5, 0, 9, 3, 7 })]
     public void Permutations(long seed, long[] expected) => Assert.Equal(expected, new TorchGenerator(seed).Permutation(expected.Length, expected.Length));
 

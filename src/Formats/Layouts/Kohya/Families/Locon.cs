@@ -31,7 +31,9 @@ internal sealed class Locon : IKohyaFamily
         }
 
         StoredTensor down = module.Require(KohyaKey.Down);
-        TensorValue folded = module.Find(KohyaKey.Mid) is { } mid ? TuckerDown.Of(module.Weight, down, mid) : down;
+        StoredTensor? core = module.Find(KohyaKey.Mid);
+        if (core is not null && down.Shape.Rank != core.Shape.Rank) throw module.Wrong($"lora_mid {core.Shape} and lora_down {down.Shape} do not chain; expected mid [r, i, kernel…] and down [i, in, 1…]");
+        TensorValue folded = core is null ? down : TuckerDown.Of(module.Weight, down, core);
         KohyaScale scale = KohyaScale.Of(module, down.Shape.Rank > 0 ? down.Shape[0] : 1);
         LowRankDelta update = new(module.Weight, folded, module.Require(KohyaKey.Up), scale.Value, scale.Alpha, WeightOrientation.OutIn) { AlphaTensor = scale.Tensor };
         RequireShape(module, update);
