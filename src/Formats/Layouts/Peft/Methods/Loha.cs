@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// LoHa: <c>hada_w1_a</c> [out, r], <c>hada_w1_b</c> [r, in], the same for w2; with Tucker cores <c>hada_t1</c>, <c>hada_t2</c>
-/// [r, r, …kernel] the first is [r, out]. See spec/layouts/peft.md, "LoHa".
+/// [r, r, …kernel] the first is [r, out]. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Loha : IPeftMethod
 {

@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// LoKr: <c>lokr_w1</c> [o₁, i₁] or <c>lokr_w1_a</c>, <c>lokr_w1_b</c>; the same for w2, there also with a Tucker core <c>lokr_t2</c>. The
-/// scale is α/r even where both factors are in full. See spec/layouts/peft.md, "LoKr".
+/// scale is α/r even where both factors are in full. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Lokr : IPeftMethod
 {
