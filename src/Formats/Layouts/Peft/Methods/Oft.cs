@@ -10,6 +10,9 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 /// </summary>
 internal sealed class Oft : IPeftMethod
 {
+    // Until this version PEFT took the last power of its series twice, as all others.
+    private static readonly Version LastTermOnce = new(0, 18);
+
     public string PeftType => "OFT";
 
     public string Name => "OFT";
@@ -36,7 +39,7 @@ internal sealed class Oft : IPeftMethod
     private static OftParametrization Parametrization(PeftMethodContext context)
     {
         bool isNeumann = !context.Settings.Json.ContainsKey("use_cayley_neumann") || context.Settings.Flag("use_cayley_neumann");
-        bool isOld = isNeumann && !context.Config.IsSince(0, 18);
+        bool isOld = isNeumann && (context.Config.Version is not { } version || version < LastTermOnce);
         const string code = "oft_series";
         if (isOld && !context.Issues.Exists(issue => issue.Code == code))
         {

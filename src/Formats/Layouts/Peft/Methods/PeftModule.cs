@@ -25,7 +25,7 @@ internal sealed class PeftModule(ModuleName name, string file, KeyLedger ledger)
     /// <summary>Takes a tensor that must be there.</summary>
     /// <exception cref="InvalidAdapterException">It is not.</exception>
     public StoredTensor Require(string tensor) => Find(tensor) ?? throw new InvalidAdapterException(
-        $"{Printable.Text(file)}: module '{Printable.Text(Name.Path)}' has {string.Join(", ", _tensors.Keys)}, but no {tensor}; expected both", file, Name.Path);
+        $"{Printable.Text(file)}: module '{Printable.Text(Name.Path)}' has {string.Join(", ", _tensors.Keys)}, but no {tensor}; expected all of its parts", file, Name.Path);
 
     /// <summary>The transpose of a factor that is stored turned: [r, out] → [out, r].</summary>
     /// <exception cref="InvalidAdapterException">It is no matrix of real numbers.</exception>
