@@ -146,7 +146,7 @@ public sealed class PeftBlockMethodTests
         VectorChoices Choice(byte index) => new(new MemoryTensor("indices", DType.U8, new TensorShape(1, 1, 2), new byte[] { 0, index }), weights, 2);
         ParameterName target = new(new("m.q"), "weight");
         Assert.Equal(2, new VbloraDelta(target, Choice(2), Choice(1), bank).Down.ToDoubles().Length);
-        Assert.Contains("index 3; the bank has 3 vectors", Assert.Throws<InvalidAdapterException>(() => new VbloraDelta(target, Choice(3), Choice(1), bank).Down.ToDoubles()).Message);
+        Assert.Contains("'indices' has no position at element 1; expected a whole number from 0 to 2", Assert.Throws<InvalidAdapterException>(() => new VbloraDelta(target, Choice(3), Choice(1), bank).Down.ToDoubles()).Message);
     }
 
     /// <summary>An adapter of 2023 on queries and values of BLOOM, in a pickle.</summary>

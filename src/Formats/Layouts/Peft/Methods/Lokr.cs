@@ -35,6 +35,6 @@ internal sealed class Lokr : IPeftMethod
         }
 
         (StoredTensor up, StoredTensor down) = (module.Require($"{name}_a"), module.Require($"{name}_b"));
-        return core is not null && module.Find(core) is { } mid ? new(module.Turned(up), TuckerDown.Of(module.Weight, down, mid)) : new(up, down);
+        return core is not null && module.Find(core) is { } mid ? new(TuckerDown.Turned(module.Weight, up), TuckerDown.Of(module.Weight, down, mid)) : new(up, down);
     }
 }
