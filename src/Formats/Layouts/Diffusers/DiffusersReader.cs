@@ -34,7 +34,8 @@ internal sealed class DiffusersReader(AdapterSource source, string layout, Func<
         StoredTensor? stated = module[FactorRole.Alpha] is { } tensor ? _ledger.Claim(tensor) : null;
         (double scale, double alpha) = ScaleOf(module.Module, down, stated);
         yield return new LowRankDelta(
-            new(module.Module, "weight"), _ledger.Claim(down), _ledger.Claim(up), scale, alpha, WeightOrientation.OutIn) { AlphaTensor = stated };
+            new(module.Module, "weight"), _ledger.Claim(down), _ledger.Claim(up), scale, alpha, WeightOrientation.OutIn)
+        { AlphaTensor = stated };
         if (module[FactorRole.Bias] is { } bias) yield return new DenseDelta(new(module.Module, "bias"), _ledger.Claim(bias), scale);
     }
 
