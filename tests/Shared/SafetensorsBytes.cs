@@ -6,8 +6,12 @@ namespace LoraKit.Tests;
 /// <summary>A tensor to be written by a test.</summary>
 internal sealed record TestTensor(string Name, DType DType, long[] Shape, double[] Values)
 {
+    /// <summary>The bytes of a type that holds no real numbers; null where <see cref="Values"/> are the values.</summary>
+    public byte[]? Raw { get; init; }
+
     public byte[] Bytes()
     {
+        if (Raw is not null) return Raw;
         byte[] bytes = new byte[Values.Length * DType.Bytes()];
         FloatConvert.FromDoubles(DType, Values, bytes);
         return bytes;

@@ -44,6 +44,12 @@ public sealed class Adapter : IDisposable
     /// <summary>What replaces base values before any update is added.</summary>
     public IReadOnlyList<Replacement> Replacements { get; init; } = [];
 
+    /// <summary>
+    /// The layers [start, end) of the base that the adapter's model is made of, in their order, some of them several times; empty where it is the base.
+    /// Updates are named by the new layers.
+    /// </summary>
+    public IReadOnlyList<(long Start, long End)> LayerReplication { get; init; } = [];
+
     /// <summary>What training said; null where the layout has no such thing. Ops never read it.</summary>
     public AdapterConfig? Config { get; init; }
 

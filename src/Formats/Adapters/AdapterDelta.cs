@@ -10,6 +10,8 @@ namespace LoraKit.Formats.Adapters;
 /// </summary>
 public abstract class AdapterDelta
 {
+    private IReadOnlyList<AdapterDelta>? _readings;
+
     private protected AdapterDelta(ParameterName target) => Target = target;
 
     /// <summary>What it updates.</summary>
@@ -33,11 +35,20 @@ public abstract class AdapterDelta
     /// <summary>For <see cref="WeightOrientation.FromShape"/> on a square matrix: whether the file says it is [in, out].</summary>
     public bool SquareIsInOut { get; init; }
 
+    /// <summary>
+    /// Whether the module is an embedding: its weight is [vocabulary, dimension], and ΔW has a row per word. Layouts may name and turn the
+    /// factors of such an update differently.
+    /// </summary>
+    public bool IsEmbedding { get; init; }
+
     /// <summary>Whether a base without the target is no miss: the bias that IA3 would scale, where the layer has none.</summary>
     public bool IsOptional { get; init; }
 
     /// <summary>Whether ΔW depends on the base's weight W.</summary>
     public virtual bool NeedsBase => false;
+
+    /// <summary>Whether an element of ΔW sums over its whole row of W: others who do that in F32 err by the row's length, not by the element's.</summary>
+    internal virtual bool MixesInputs => false;
 
     /// <summary>
     /// Whether ΔW has the same bits on every machine: it is made with +, −, ×, ÷ and √ alone, element by element or through
@@ -48,8 +59,21 @@ public abstract class AdapterDelta
     /// <summary>How many leading dimensions of the stored tensor count as rows: 1, and 2 for a stack of experts [E, …, …].</summary>
     internal virtual int RowDimensions => 1;
 
+    /// <summary>
+    /// What the tensors may mean, this first: the same factors as updates of other parameters, where the file leaves open which it is and the
+    /// base's shapes tell. Mostly this alone.
+    /// </summary>
+    internal IReadOnlyList<AdapterDelta> Readings => _readings ?? [this];
+
     /// <summary>Whether it updates a weight of this shape, given as [out, in, …kernel].</summary>
     internal virtual bool Fits(TensorShape weight) => Shape is { } shape && shape == weight;
+
+    /// <summary>
+    /// Whether an update that its program reshapes to the weight's has room in it: the same matrix, and the same inputs where both have a
+    /// kernel. Files keep the kernel of some flat, [out, in·kernel].
+    /// </summary>
+    private protected static bool FitsReshaped(TensorShape update, TensorShape weight) =>
+        weight.Rank >= 2 && update.AsMatrix() == weight.AsMatrix() && (update.Rank == 2 || weight.Rank == 2 || update[1] == weight[1]);
 
     /// <summary>The shape it wants, for the message that there is another: <c>[64, 32]</c>.</summary>
     internal virtual string Wanted => Shape?.ToString() ?? "another shape";
@@ -58,10 +82,25 @@ public abstract class AdapterDelta
     /// <exception cref="LoraKitException">A value is not finite, or a size is beyond what fits in memory.</exception>
     internal abstract IContribution Prepare(ContributionContext context);
 
+    /// <summary>As <see cref="Prepare"/>, but rows of ΔWᵀ as the base stores it, where the kind has them at less cost than all of ΔW; null elsewhere.</summary>
+    /// <param name="context">What it meets, as stored: rows and columns are the weight's columns and rows.</param>
+    internal virtual IContribution? PrepareTurned(ContributionContext context) => null;
+
     /// <summary>
     /// ΔW as a product of low rank, exactly and without the base, where the kind has such a form at less cost than ΔW itself; null elsewhere.
     /// </summary>
     internal virtual LowRankFactors? ExactFactors() => null;
+
+    /// <summary>The same for kinds whose file does not tell the weight's shape.</summary>
+    /// <param name="weight">[out, in, …kernel], which it fits.</param>
+    internal virtual LowRankFactors? ExactFactors(TensorShape weight) => ExactFactors();
+
+    /// <summary>Sets what else the tensors may mean; this is the first of them.</summary>
+    internal AdapterDelta WithReadings(IReadOnlyList<AdapterDelta> readings)
+    {
+        _readings = readings;
+        return this;
+    }
 
     /// <summary>An update is made of real numbers, and of at least one: an empty size would also defeat the checks of the others.</summary>
     internal static void RequireValues(ParameterName target, TensorValue tensor)

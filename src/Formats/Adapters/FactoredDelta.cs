@@ -50,22 +50,24 @@ public abstract class FactoredDelta : AdapterDelta
     /// <inheritdoc/>
     public override DeltaFacts Facts => new(Rank, null, Scale);
 
+    /// <summary>A kernel of one point is none: factors [r, in, 1, 1] update a weight [out, in], and the other way round.</summary>
+    internal override bool Fits(TensorShape weight) =>
+        weight.Rank >= 2 && Shape is { } shape && WithoutPoint(shape).SequenceEqual(WithoutPoint(weight));
+
+    private static ReadOnlySpan<long> WithoutPoint(TensorShape shape) =>
+        shape.AsMatrix().Columns == shape[1] ? shape.Sizes.AsSpan()[..2] : shape.Sizes.AsSpan();
+
     /// <inheritdoc/>
     internal override LowRankFactors? ExactFactors() => new(Down, Up, Scale);
 
     /// <inheritdoc/>
-    internal override IContribution Prepare(ContributionContext context) => new Contribution(
-        context.Columns, Scale, context.Arithmetic.Product(context.Rows, context.Columns, checked((int)Rank), context.Read(Up), context.Read(Down)));
+    internal override IContribution Prepare(ContributionContext context) => Prepare(context, Up, Down);
 
-    private sealed class Contribution(int columns, double scale, IProductRows product) : IContribution
-    {
-        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
-        {
-            using RowBuffer buffer = new(rows * columns);
-            product.Fill(firstRow, rows, buffer.Values);
-            RowLoops.AddScaled(buffer.Values, scale * weight, sum);
-        }
+    /// <inheritdoc/>
+    internal override IContribution? PrepareTurned(ContributionContext context) => Down.Shape.Rank != 2 || Up.Shape.Rank != 2
+        ? null
+        : Prepare(context, TransposedTensor.Of(Down), TransposedTensor.Of(Up));
 
-        public void Dispose() => product.Dispose();
-    }
+    private ProductContribution Prepare(ContributionContext context, TensorValue left, TensorValue right) =>
+        new(context, Scale, checked((int)Rank), context.Read(left), context.Read(right));
 }

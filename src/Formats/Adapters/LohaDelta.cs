@@ -4,8 +4,8 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Formats.Adapters;
 
 /// <summary>
-/// LoHa: ΔW = Scale · (B₁·A₁) ∘ (B₂·A₂), the element-wise product of two products of low rank. Source: FedPara (arXiv 2108.06098); LyCORIS
-/// and PEFT. See spec/algebra.md, "LoHa".
+/// LoHa: ΔW = Scale · (B₁·A₁) ∘ (B₂·A₂), the element-wise product of two products of low rank; on a convolution each Aᵢ may be folded out of
+/// a Tucker core. Source: FedPara (arXiv 2108.06098); LyCORIS and PEFT. See spec/algebra.md, "LoHa".
 /// </summary>
 public sealed class LohaDelta : AdapterDelta
 {
@@ -57,22 +57,80 @@ public sealed class LohaDelta : AdapterDelta
     public override DeltaFacts Facts => new(First.Down.Shape[0], Alpha, Scale);
 
     /// <inheritdoc/>
-    public override IReadOnlyList<TensorValue> Tensors => [First.Up, First.Down, Second.Up, Second.Down];
+    public override IReadOnlyList<TensorValue> Tensors => [.. First.Up.Parts, .. First.Down.Parts, .. Second.Up.Parts, .. Second.Down.Parts];
 
     /// <inheritdoc/>
-    internal override IContribution Prepare(ContributionContext context) => new Contribution(context.Columns, Scale, Product(First, context), Product(Second, context));
+    internal override bool Fits(TensorShape weight) => FitsReshaped(_shape, weight);
 
-    private static IProductRows Product((TensorValue Up, TensorValue Down) pair, ContributionContext context) => context.Arithmetic.Product(
-        context.Rows, context.Columns, checked((int)pair.Down.Shape[0]), context.Read(pair.Up), context.Read(pair.Down));
+    /// <summary>(B₁·A₁) ∘ (B₂·A₂) = B·A with the row-wise Kronecker product of B₁ and B₂ and the column-wise one of A₁ and A₂: rank r₁·r₂.</summary>
+    internal override LowRankFactors? ExactFactors()
+    {
+        (long rows, long columns) = _shape.AsMatrix();
+        (long r1, long r2) = (First.Down.Shape[0], Second.Down.Shape[0]);
+        if ((Int128)r1 * r2 >= Math.Min(rows, columns)) return null;
+        RowTensor up = new(First.Up.Name, new(rows, r1 * r2), [First.Up, Second.Up], () =>
+        {
+            (double[] one, double[] two) = (First.Up.ToDoubles(), Second.Up.ToDoubles());
+            return (row, values) =>
+            {
+                for (int q = 0; q < values.Length; q++)
+                {
+                    values[q] = one[(row * r1) + (q / r2)] * two[(row * r2) + (q % r2)];
+                }
+            };
+        });
+        RowTensor down = new(First.Down.Name, new([r1 * r2, .. _shape.Sizes.AsSpan()[1..]]), [First.Down, Second.Down], () =>
+        {
+            (double[] one, double[] two) = (First.Down.ToDoubles(), Second.Down.ToDoubles());
+            return (q, values) =>
+            {
+                for (int c = 0; c < values.Length; c++)
+                {
+                    values[c] = one[(q / r2 * columns) + c] * two[(q % r2 * columns) + c];
+                }
+            };
+        });
+        return new(down, up, Scale);
+    }
 
-    private sealed class Contribution(int columns, double scale, IProductRows first, IProductRows second) : IContribution
+    /// <inheritdoc/>
+    internal override IContribution Prepare(ContributionContext context) => new Contribution(context.Columns, Scale, new(First, context), new(Second, context));
+
+    /// <summary>One of the two products.</summary>
+    private sealed class Factor : IDisposable
+    {
+        public Factor((TensorValue Up, TensorValue Down) pair, ContributionContext context)
+        {
+            (double[] up, double[] down) = (context.Read(pair.Up), context.Read(pair.Down));
+            Rows = context.Arithmetic.Product(context.Rows, context.Columns, checked((int)pair.Down.Shape[0]), up, down);
+            Norms = new(() => new(up, down, context.Rows, context.Columns));
+        }
+
+        public IProductRows Rows { get; }
+
+        public Lazy<FactorNorms> Norms { get; }
+
+        public void Dispose() => Rows.Dispose();
+    }
+
+    private sealed class Contribution(int columns, double scale, Factor first, Factor second) : IContribution
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
             using RowBuffer one = new(rows * columns), two = new(rows * columns);
-            first.Fill(firstRow, rows, one.Values);
-            second.Fill(firstRow, rows, two.Values);
+            first.Rows.Fill(firstRow, rows, one.Values);
+            second.Rows.Fill(firstRow, rows, two.Values);
             RowLoops.AddScaledProduct(one.Values, two.Values, scale * weight, sum);
+        }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            using RowBuffer one = new(rows * columns), two = new(rows * columns);
+            one.Values.Clear();
+            two.Values.Clear();
+            first.Norms.Value.Add(firstRow, rows, 1, one.Values);
+            second.Norms.Value.Add(firstRow, rows, 1, two.Values);
+            RowLoops.AddScaledProduct(one.Values, two.Values, Math.Abs(scale * weight), sum);
         }
 
         public void Dispose()

@@ -34,12 +34,6 @@ public sealed class LowRankDelta : FactoredDelta
     /// <summary>The file's alpha, for reports.</summary>
     public double Alpha { get; }
 
-    /// <summary>
-    /// Whether the module is an embedding: its weight is [vocabulary, dimension], and here Up has a row per word. Layouts may name and turn
-    /// such factors differently.
-    /// </summary>
-    public bool IsEmbedding { get; init; }
-
     /// <inheritdoc/>
     public override DeltaFacts Facts => new(Rank, Alpha, Scale);
 

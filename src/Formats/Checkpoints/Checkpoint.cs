@@ -11,6 +11,7 @@ namespace LoraKit.Formats.Checkpoints;
 public sealed class Checkpoint : IDisposable
 {
     private readonly ShardSet _files;
+    private IReadOnlyDictionary<string, StoredTensor>? _replicas;
 
     private Checkpoint(string path, ShardSet files)
     {
@@ -52,7 +53,10 @@ public sealed class Checkpoint : IDisposable
     public string? IndexMetadata { get; private init; }
 
     /// <summary>Every tensor by name.</summary>
-    public IReadOnlyDictionary<string, StoredTensor> Tensors => _files.Tensors;
+    public IReadOnlyDictionary<string, StoredTensor> Tensors => _replicas ?? _files.Tensors;
+
+    /// <summary>Which layers the names in <see cref="Tensors"/> count; null where they are the files' own.</summary>
+    internal LayerReplication? Layers { get; private init; }
 
     /// <summary>The model's config.json, parsed leniently; null where there is none or a single file was named.</summary>
     public ModelConfig? Config { get; private init; }
@@ -68,6 +72,20 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>What is odd but stops nothing, one line each.</summary>
     public IReadOnlyList<string> Warnings { get; private init; } = [];
+
+    /// <summary>The same files as a model with other layers: one of the two is to be disposed.</summary>
+    internal Checkpoint Replicated(LayerReplication layers) => new(Path, _files)
+    {
+        Folder = Folder,
+        IndexFile = IndexFile,
+        IndexMetadata = IndexMetadata,
+        Config = Config,
+        OtherFiles = OtherFiles,
+        LeftOutFiles = LeftOutFiles,
+        Warnings = Warnings,
+        Layers = layers,
+        _replicas = Tensors.SelectMany(t => layers.NamesOf(t.Key), (t, name) => (name, t.Value)).ToDictionary(t => t.name, t => t.Value, StringComparer.Ordinal),
+    };
 
     /// <summary>Closes all files.</summary>
     public void Dispose() => _files.Dispose();

@@ -54,6 +54,9 @@ public sealed record ModelConfig(byte[] Bytes, JsonObject Json)
     /// <summary>As <see cref="With(string, string)"/>, but where both objects are there each gets the setting: for one whose default is not the value.</summary>
     internal ModelConfig WithInEach(string key, string value) => With(key, value, toEach: true);
 
+    /// <summary>As <see cref="With(string, string)"/> for a list.</summary>
+    internal ModelConfig WithList(string key, JsonArray value) => Parse(ConfigText.Splice(Bytes, key, value.ToJsonString(), toEach: false), "config.json");
+
     /// <summary>Whether a setting is there, at the top or in <c>text_config</c>.</summary>
     internal bool Has(string key) => Json.ContainsKey(key) || (Json["text_config"] is JsonObject text && text.ContainsKey(key));
 

@@ -17,7 +17,8 @@ public static class AdapterLayouts
     /// <summary>Every layout, in no particular order.</summary>
     public static IReadOnlyList<IAdapterLayout> All { get; } =
     [
-        new PeftLayout(), new KohyaLayout(), new DiffusersLayout(), new DiffusersOldLayout(), new CloneofsimoLayout(), new MlxLayout(), new OnnxLayout(),
+        new PeftLayout(), new KohyaLayout(KohyaLayout.KohyaName), new KohyaLayout(KohyaLayout.LycorisName),
+        new DiffusersLayout(), new DiffusersOldLayout(), new CloneofsimoLayout(), new MlxLayout(), new OnnxLayout(),
     ];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>

@@ -1,3 +1,5 @@
+using LoraKit.Formats.Adapters;
+
 namespace LoraKit.Formats.Layouts;
 
 /// <summary>What an adapter's files leave open, or say wrongly, and the user knows. All defaults follow the files.</summary>
@@ -14,6 +16,9 @@ public sealed record AdapterReadOptions
 
     /// <summary>Which norm a DoRA magnitude is divided by.</summary>
     public DoraNorm DoraNorm { get; init; }
+
+    /// <summary>How often alpha / rank multiplies LyCORIS' LoHa and LoKr.</summary>
+    public LycorisScale LycorisScale { get; init; }
 }
 
 /// <summary>PEFT 0.15 to 0.20 adds the update of <c>out_proj</c> in nn.MultiheadAttention twice, in training too.</summary>
@@ -37,14 +42,4 @@ public enum ExpertColumns : byte
 
     /// <summary>Column e·r + j is expert e's j-th: unsloth.</summary>
     ExpertMajor,
-}
-
-/// <summary>The norm that a DoRA magnitude is divided by.</summary>
-public enum DoraNorm : byte
-{
-    /// <summary>Of W + ΔW: the paper, PEFT, LyCORIS.</summary>
-    Updated,
-
-    /// <summary>Of W: ComfyUI, for magnitudes by output.</summary>
-    Base,
 }

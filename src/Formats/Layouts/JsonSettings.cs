@@ -49,6 +49,13 @@ internal sealed record JsonSettings(JsonObject Json, string Path)
         JsonNode value => throw Wrong(name, value, "a list of strings"),
     };
 
+    public IReadOnlyList<bool>? Flags(string name) => Json[name] switch
+    {
+        null => null,
+        JsonArray items when items.All(item => item?.GetValueKind() is JsonValueKind.True or JsonValueKind.False) => [.. items.Select(item => item!.GetValueKind() == JsonValueKind.True)],
+        JsonNode value => throw Wrong(name, value, "a list of true and false"),
+    };
+
     public IReadOnlyList<long> WholeNumbers(string name, JsonNode? value) => value is JsonArray items
         ? [.. items.Select(item => AsWholeNumber(name, item))]
         : throw Wrong(name, value, "a list of whole numbers");

@@ -25,6 +25,9 @@ public abstract class TensorValue
     /// <summary>The file it lies in, for messages; null for a tensor in memory.</summary>
     public abstract string? File { get; }
 
+    /// <summary>The stored tensors whose values it has: itself, or what it is turned or computed from.</summary>
+    internal virtual IReadOnlyList<TensorValue> Parts => [this];
+
     /// <summary>Copies raw bytes (little-endian, row-major, in <see cref="DType"/>).</summary>
     /// <param name="start">First byte wanted, counted within the tensor.</param>
     /// <param name="destination">Where to.</param>

@@ -31,6 +31,9 @@ internal sealed class TransposedTensor : TensorValue
     public override string? File => Source.File;
 
     /// <inheritdoc/>
+    internal override IReadOnlyList<TensorValue> Parts => Source.Parts;
+
+    /// <inheritdoc/>
     public override void ReadBytes(long start, Span<byte> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);

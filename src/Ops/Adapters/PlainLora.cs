@@ -21,8 +21,8 @@ internal static class PlainLora
         if (adapter.Deltas.FirstOrDefault(d => d is not (LowRankDelta or DenseDelta)) is { } other)
         {
             throw new UnsupportedException(
-                $"{Printable.Text(adapter.Path)}: module '{Printable.Text(other.Target.Label)}' is {other.Kind}, not plain LoRA; "
-                + "run 'convert --to peft' first, or merge it into its base and extract", adapter.Path, other.Target.Label);
+                $"{Printable.Text(adapter.Path)}: module '{Printable.Text(other.Target.Label)}' is {(other.Facts.Dora ? "DoRA over " : "")}{other.Kind}, not plain LoRA; "
+                + $"run 'convert --to peft{(other.NeedsBase ? " --base" : "")}' first, or merge it into its base and extract", adapter.Path, other.Target.Label);
         }
 
         LowRankDelta[] modules = [.. adapter.Deltas.OfType<LowRankDelta>()];

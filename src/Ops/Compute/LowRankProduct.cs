@@ -1,3 +1,5 @@
+using LoraKit.Formats.Adapters.Contributions;
+
 namespace LoraKit.Ops.Compute;
 
 /// <summary>
@@ -40,6 +42,9 @@ public sealed class LowRankProduct
 
     /// <summary>Whether the factors are doubles.</summary>
     public bool IsDouble => LeftDouble is not null;
+
+    /// <summary>Bounds of the sums' terms, of a product in doubles.</summary>
+    internal FactorNorms Norms() => new(LeftDouble!, RightDouble!, Rows, Columns);
 
     /// <summary>[rows, r], row-major; null for a product in doubles.</summary>
     public float[]? LeftSingle { get; }

@@ -50,6 +50,29 @@ internal sealed class ManagedArithmetic : IContributionArithmetic
         return new Rows(_compute, _compute.Prepare(new LowRankProduct(rows, columns, rank, left, right)));
     }
 
+    /// <inheritdoc/>
+    public double Dot(ReadOnlySpan<double> x, ReadOnlySpan<double> y) => DotProduct.Of(x, y);
+
+    /// <inheritdoc/>
+    public SingularPart Singular(double[] matrix, int rows, int columns, int first, int count)
+    {
+        // The matrix is its product with the identity on its shorter side.
+        int rank = Math.Min(rows, columns);
+        double[] identity = new double[(long)rank * rank];
+        for (int i = 0; i < rank; i++) identity[((long)i * rank) + i] = 1;
+        LowRankProduct product = rows < columns ? new(rows, columns, rank, identity, matrix) : new(rows, columns, rank, matrix, identity);
+        using ILowRankSvd svd = _compute.Decompose(product);
+        SingularVectors vectors = svd.Take(first + count);
+        double[] left = new double[rows * count], right = new double[count * columns];
+        for (int i = 0; i < rows; i++) vectors.Left.AsSpan((i * vectors.Rank) + first, count).CopyTo(left.AsSpan(i * count));
+        for (int k = 0; k < count; k++)
+        {
+            for (int j = 0; j < columns; j++) right[(k * columns) + j] = vectors.Right[(j * vectors.Rank) + first + k];
+        }
+
+        return new(left, [.. svd.SingularValues.Skip(first).Take(count)], right);
+    }
+
     private sealed class Rows(SimdCompute compute, IPreparedProduct product) : IProductRows
     {
         public void Fill(long firstRow, int rows, Span<double> values) => compute.Multiply(product, firstRow, rows, values);

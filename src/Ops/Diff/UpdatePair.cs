@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Merge;
@@ -45,7 +46,7 @@ internal sealed class UpdatePair : ComparedPair
     {
         LowRankProduct a = UpdateProduct.Of(_a), b = UpdateProduct.Of(_b);
         using IPreparedProduct preparedA = _compute.Prepare(a), preparedB = _compute.Prepare(b);
-        FactorNorms normsA = new(a), normsB = new(b);
+        FactorNorms normsA = a.Norms(), normsB = b.Norms();
         double rounding = (Math.Max(a.Rank, b.Rank) + 2) * Math.ScaleB(1, -52);
         int columns = a.Columns;
         int rowsPerTile = (int)Math.Clamp(_tileElements / columns, 1, a.Rows);

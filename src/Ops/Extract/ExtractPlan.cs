@@ -121,7 +121,7 @@ public sealed class ExtractPlan : IDisposable
             Deltas = [.. matrices.Select(m => m.Delta)],
             Replacements = [.. _full.Select(p => new Replacement(p.Target, p.Tuned, rows: null, p.Role == TensorRole.Bias ? "bias" : "modules_to_save"))],
             Config = new AdapterConfig(Config(matrices)),
-            BaseModules = [.. _base.Tensors.Keys.Select(TensorPair.TargetOf).Where(p => p.Parameter == "weight").Select(p => p.Module)],
+            BaseModules = BaseNames.ModulesOf(_base.Tensors.Keys),
         };
         long bytes = AdapterLayouts.Save(adapter, Options.Output.Path, Saving(Options), cancellation);
         double energy = matrices.Sum(m => m.Energy);
@@ -195,7 +195,7 @@ public sealed class ExtractPlan : IDisposable
     /// <summary>As many as the memory cap allows for the largest.</summary>
     private int ModulesAtOnce(int threads)
     {
-        long largest = _matrices.Select(p => RandomizedSvd.WorkingBytes(p.Difference, Sketching(Options))).DefaultIfEmpty(1).Max();
+        long largest = _matrices.Select(p => RandomizedSvd.WorkingBytes(p.Difference.Rows, p.Difference.Columns, Sketching(Options))).DefaultIfEmpty(1).Max();
         return (int)Math.Clamp(Options.MemoryBytes / largest, 1, Math.Min(threads, Math.Max(1, _matrices.Count)));
     }
 

@@ -29,7 +29,7 @@ internal sealed class MatrixExtraction(
         ApproximateSvd svd = Decompose(pair, difference);
         if (svd.Rank == 0) return null;
         (int rows, int columns, int rank) = ((int)difference.Rows, difference.Columns, svd.Rank);
-        (double[] left, double[] right) = (Balanced(svd.Left, rows, svd), Balanced(svd.Right, columns, svd));
+        (double[] left, double[] right) = (BalancedFactors.Of(svd.Left, svd.SingularValues), BalancedFactors.Of(svd.Right, svd.SingularValues));
 
         // ΔW is left·rightᵀ as it is stored, so a base that stores Wᵀ has B and A change places.
         bool isInOut = pair.Tuned.Shape.Rank == 2 && pair.Role != TensorRole.Embedding && orientations.IsInOut(pair.Target.Module.Leaf) == true;
@@ -40,11 +40,11 @@ internal sealed class MatrixExtraction(
         string module = pair.Target.Module.Path;
         ComputedTensor up = FactorStore.Store($"{module}.up", upShape, isInOut ? right : left, source, elementType);
         ComputedTensor down = FactorStore.Store(
-            $"{module}.down", downShape, Transposed(isInOut ? left : right, isInOut ? rows : columns, rank), source, elementType);
+            $"{module}.down", downShape, BalancedFactors.Transposed(isInOut ? left : right, isInOut ? rows : columns, rank), source, elementType);
         (double residual, double energy) = RandomizedSvd.Compare(
             difference,
-            isInOut ? Transposed(down.ToDoubles(), rank, rows) : up.ToDoubles(),
-            isInOut ? Transposed(up.ToDoubles(), columns, rank) : down.ToDoubles(),
+            isInOut ? BalancedFactors.Transposed(down.ToDoubles(), rank, rows) : up.ToDoubles(),
+            isInOut ? BalancedFactors.Transposed(up.ToDoubles(), columns, rank) : down.ToDoubles(),
             options, cancellation);
         double error = Math.Sqrt(residual / energy);
         WeightOrientation orientation = isInOut ? WeightOrientation.InOut : WeightOrientation.OutIn;
@@ -70,28 +70,4 @@ internal sealed class MatrixExtraction(
     public static NonFiniteException NonFinite(StoredTensor tensor, string what) => new(
         $"{Printable.Text(tensor.File!)}: tensor '{Printable.Text(tensor.Name)}' {what}; expected finite values: repair the model, or --exclude the tensor",
         tensor.File, tensor.Name);
-
-    /// <summary>Each column times √σ.</summary>
-    private static double[] Balanced(double[] vectors, int rows, ApproximateSvd svd)
-    {
-        double[] roots = [.. svd.SingularValues.Select(Math.Sqrt)];
-        double[] result = new double[vectors.Length];
-        for (int i = 0; i < rows; i++)
-        {
-            for (int k = 0; k < roots.Length; k++) result[(i * roots.Length) + k] = vectors[(i * roots.Length) + k] * roots[k];
-        }
-
-        return result;
-    }
-
-    private static double[] Transposed(double[] values, int rows, int columns)
-    {
-        double[] result = new double[values.Length];
-        for (int i = 0; i < rows; i++)
-        {
-            for (int j = 0; j < columns; j++) result[(j * rows) + i] = values[(i * columns) + j];
-        }
-
-        return result;
-    }
 }

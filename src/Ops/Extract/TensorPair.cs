@@ -17,21 +17,13 @@ namespace LoraKit.Ops.Extract;
 internal sealed record TensorPair(string Name, StoredTensor Base, StoredTensor Tuned, TensorRole Role)
 {
     /// <summary>How an adapter names it.</summary>
-    public ParameterName Target => TargetOf(Name);
+    public ParameterName Target => BaseNames.ParameterOf(Name);
 
     /// <summary>Whether the difference is one of real numbers: no integers, no 8-bit floats, whose scales lie elsewhere.</summary>
     public bool IsReal => IsFloat(Base.DType) && IsFloat(Tuned.DType);
 
     /// <summary>Tuned − base.</summary>
     public DifferenceRows Difference => new(Base, Tuned);
-
-    /// <summary>How an adapter names a tensor of the base.</summary>
-    public static ParameterName TargetOf(string tensor)
-    {
-        string name = BaseNames.Modern(tensor);
-        int dot = name.LastIndexOf('.');
-        return new(new ModuleName(dot < 0 ? "" : name[..dot]), name[(dot + 1)..]);
-    }
 
     /// <summary>Everything of two models that is wanted, ordered by name.</summary>
     /// <exception cref="TargetMismatchException">A tensor is in one of them only, or has another shape in each; all are listed.</exception>

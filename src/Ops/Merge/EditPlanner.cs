@@ -17,7 +17,8 @@ internal sealed class EditPlanner(Checkpoint @base)
     private readonly PlanNotes _notes = new();
     private readonly Dictionary<string, TensorEdit> _edits = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _untied = new(StringComparer.Ordinal);
-    private readonly List<(Adapter Adapter, AdapterInput Input, Dictionary<ParameterName, Target> Targets)> _added = [];
+    private readonly List<(Adapter Adapter, AdapterInput Input, IReadOnlyList<AdapterDelta> Deltas, Dictionary<ParameterName, Target> Targets)> _added = [];
+    private readonly Dictionary<(Adapter Adapter, string Tensor), UpdateUnit> _units = [];
     private readonly Dictionary<(string Adapter, string Tensor), (AdapterDelta Delta, bool Tied)> _tiedUpdates = [];
 
     /// <summary>Edits by the base's name of the tensor, or by the output's where the base has none.</summary>
@@ -44,24 +45,39 @@ internal sealed class EditPlanner(Checkpoint @base)
     /// <summary>What the output puts before the names of the base's tensors; mostly nothing.</summary>
     public string NamePrefix { get; private set; } = "";
 
+    /// <summary>What one update of an adapter is of one tensor of the base: all of it, a region of it, or the tensor is a part of the update's.</summary>
+    private enum UpdateUnit : byte
+    {
+        Tensor,
+        Region,
+        Part,
+    }
+
     public void Add(Adapter adapter, AdapterInput input)
     {
-        ParameterName[] parameters = [.. adapter.Replacements.Select(r => r.Target).Concat(adapter.Deltas.Select(d => d.Target)).Distinct()];
+        IReadOnlyList<AdapterDelta> deltas = Readings(adapter);
+        ParameterName[] parameters = [.. adapter.Replacements.Select(r => r.Target).Concat(deltas.Select(d => d.Target)).Distinct()];
         HashSet<ParameterName> whole = [.. adapter.Replacements.Where(r => r is { Rows: null, Reason: "modules_to_save" }).Select(r => r.Target)];
-        whole.ExceptWith(adapter.Replacements.Where(r => r.Rows is not null).Select(r => r.Target).Concat(adapter.Deltas.Select(d => d.Target)));
+        whole.ExceptWith(adapter.Replacements.Where(r => r.Rows is not null).Select(r => r.Target).Concat(deltas.Select(d => d.Target)));
         Dictionary<ParameterName, Target> targets = TargetMatch.Resolve(parameters, whole, @base);
-        HashSet<ParameterName> optional = [.. adapter.Deltas.Where(d => d.IsOptional).Select(d => d.Target)];
+        HashSet<ParameterName> optional = [.. deltas.Where(d => d.IsOptional).Select(d => d.Target)];
         foreach ((ParameterName parameter, Target target) in targets)
         {
             if (target.Miss is { } miss && !optional.Contains(parameter)) _notes.Miss($"{adapter.Path}: {miss}", parameter.Path);
         }
 
-        _added.Add((adapter, input, targets));
+        _added.Add((adapter, input, deltas, targets));
         // Rows last: those of new tokens are there only when the whole has grown.
         foreach (Replacement replacement in adapter.Replacements.OrderBy(r => r.Rows is not null))
         {
             Target target = targets[replacement.Target];
             if (target.IsNew) AddHead(adapter, input, replacement);
+            if ((target.Place, target.Singles) is not (null, null))
+            {
+                _notes.Miss($"{adapter.Path}: {replacement.Target} is replaced in the adapter, but the base stores its experts otherwise; expected the same", replacement.Target.Path);
+                continue;
+            }
+
             if (target.Tensor is not { } tensor) continue;
             bool tied = target.TiedTo;
             if (tied && adapter.Replacements.FirstOrDefault(r => r.Rows is null && targets[r.Target] is { TiedTo: false } t && t.Tensor == tensor) is { } partner
@@ -78,12 +94,14 @@ internal sealed class EditPlanner(Checkpoint @base)
     /// <summary>Adds the updates to what the replacements left, and checks what can only be seen when every adapter is there.</summary>
     public void Finish()
     {
-        foreach ((Adapter adapter, AdapterInput input, Dictionary<ParameterName, Target> targets) in _added)
+        foreach ((Adapter adapter, AdapterInput input, IReadOnlyList<AdapterDelta> deltas, Dictionary<ParameterName, Target> targets) in _added)
         {
-            Orientations orientations = new(adapter.Deltas, d => targets[d.Target].Tensor is { } t ? Shape(t) : null, @base);
-            foreach (AdapterDelta delta in adapter.Deltas)
+            Orientations orientations = new(deltas, d => ShapeFor(d, targets[d.Target]), @base);
+            foreach (AdapterDelta delta in deltas)
             {
-                if (targets[delta.Target].Tensor is { } tensor) AddDelta(adapter, input, delta, tensor, targets[delta.Target].TiedTo, orientations);
+                if (targets[delta.Target] is { Tensor: { } stack, Place: { } place }) AddToStack(adapter, input, delta, stack, place);
+                else if (targets[delta.Target].Singles is { } singles) AddToSingles(adapter, input, delta, singles, orientations);
+                else if (targets[delta.Target].Tensor is { } tensor) AddDelta(adapter, input, delta, tensor, targets[delta.Target].TiedTo, orientations);
             }
         }
 
@@ -103,7 +121,7 @@ internal sealed class EditPlanner(Checkpoint @base)
 
         NewVocabularySize = Vocabulary.NewSize(_edits.Values, @base, _notes);
         if (_edits.Values.All(e => e.Base is not null)) return;
-        var matches = _added.SelectMany(a => a.Targets.Where(t => t.Value is { Tensor: not null, TiedTo: false }).Select(t => (t.Key.Path, t.Value.Tensor!)));
+        var matches = _added.SelectMany(a => a.Targets.Where(t => t.Value is { Tensor: not null, TiedTo: false, Place: null }).Select(t => (t.Key.Path, t.Value.Tensor!)));
         NamePrefix = BodyPrefix.Missing([.. matches], @base.Tensors.Keys);
         if (NamePrefix.Length > 0) _notes.Warn($"the base is saved without its head: its tensors are named '{NamePrefix}…' beside the new one");
     }
@@ -244,13 +262,91 @@ internal sealed class EditPlanner(Checkpoint @base)
         }
 
         if (edit.Base is not null && ReferenceEquals(edit, _edits.GetValueOrDefault(tensor)) && !NoteTied(adapter, delta, tensor, tied)) return;
-        if (edit.Deltas.Count > 0 && edit.Deltas[0].Delta.RowDimensions != delta.RowDimensions)
+        Add(adapter, edit, new(delta, input.Weight, orientations.IsTransposed(delta, edit.Shape, tensor)), UpdateUnit.Tensor);
+    }
+
+    /// <summary>An expert's update, into its part of the stack of all.</summary>
+    private void AddToStack(Adapter adapter, AdapterInput input, AdapterDelta delta, string tensor, ExpertPlace place)
+    {
+        TensorEdit edit = Edit(tensor);
+        bool[] fitting = [.. new[] { false, true }.Where(inOut => ExpertPlacement.RegionOf(place, edit.Shape, inOut) is { } r && delta.Fits(r.Weight(inOut)))];
+        if (!edit.BaseType.IsMergeable() || IsScaled(tensor))
         {
-            _notes.Miss($"{adapter.Path}: {delta.Target} is updated as a stack of experts and as one weight; expected one kind of update", delta.Target.Path);
+            MissQuantised(adapter, tensor, edit);
+        }
+        else if (fitting.Length == 0)
+        {
+            _notes.Miss($"{adapter.Path}: {delta.Target} needs {delta.Wanted}, but {tensor}, where the base has expert {place.Expert}, is {edit.Shape}", delta.Target.Path);
+        }
+        else if (place.Half is not null && @base.Config?.ModelType == "gpt_oss")
+        {
+            _notes.Miss($"{adapter.Path}: {delta.Target} is one half of {tensor}, which this model interleaves; expected an update of the whole", delta.Target.Path);
+        }
+        else if ((fitting.Length == 1 ? fitting[0] : ExpertStorage.IsInOut(@base, tensor)) is not { } inOut)
+        {
+            _notes.Miss($"{adapter.Path}: {delta.Target} fits {tensor} {edit.Shape} as [experts, out, in] and as [experts, in, out], and nothing says which it is", delta.Target.Path);
+        }
+        else
+        {
+            Add(adapter, edit, new(delta, input.Weight, inOut) { Region = ExpertPlacement.RegionOf(place, edit.Shape, inOut) }, UpdateUnit.Region);
+        }
+    }
+
+    /// <summary>A stack's update, expert by expert, into the tensors that the base has of them.</summary>
+    private void AddToSingles(Adapter adapter, AdapterInput input, AdapterDelta delta, ExpertTensors singles, Orientations orientations)
+    {
+        if (delta is not ExpertsDelta experts || ShapeFor(delta, new(null, null, Singles: singles)) is not { } stack || !Orientations.Fits(delta, stack))
+        {
+            _notes.Miss(
+                $"{adapter.Path}: {delta.Target} needs {delta.Wanted}, but the base has {singles.Name(0, singles.Leaves[0])} {Shape(singles.Name(0, singles.Leaves[0]))} and others, "
+                + "which make no such stack", delta.Target.Path);
             return;
         }
 
-        edit.Add(new(delta, input.Weight, orientations.IsTransposed(delta, edit.Shape)), Weighted(Word(delta), input.Weight));
+        bool turned = orientations.IsTransposed(delta, stack, delta.Target.Path);
+        foreach ((string tensor, LowRankDelta one, ExpertPart part) in ExpertPlacement.Split(experts, singles, turned, t => Shape(t)[0]))
+        {
+            TensorEdit edit = Edit(tensor);
+            if (!edit.BaseType.IsMergeable() || IsScaled(tensor)) MissQuantised(adapter, tensor, edit);
+            else Add(adapter, edit, new(one, input.Weight, false) { PartOf = (experts, part) }, UpdateUnit.Part);
+        }
+    }
+
+    private void Add(Adapter adapter, TensorEdit edit, WeightedDelta weighted, UpdateUnit unit)
+    {
+        bool sameRows = edit.Deltas.Count == 0 || edit.Deltas[0].RowDimensions == weighted.RowDimensions;
+        if (!sameRows || (_units.TryGetValue((adapter, edit.Name), out UpdateUnit other) && other != unit))
+        {
+            ParameterName target = weighted.Delta.Target;
+            _notes.Miss($"{adapter.Path}: {target}: {edit.Name} is updated as a stack of experts and as single weights; expected one kind of update", target.Path);
+            return;
+        }
+
+        _units[(adapter, edit.Name)] = unit;
+        edit.Add(weighted, Weighted(Word(weighted.Delta), weighted.Weight));
+    }
+
+    /// <summary>The shape that an update meets, or the one that single experts would make as a stack; null where there is none.</summary>
+    private TensorShape? ShapeFor(AdapterDelta delta, Target target) => target switch
+    {
+        { Place: not null } => null,
+        { Tensor: { } tensor } => Shape(tensor),
+        { Singles: { } singles } when delta is ExpertsDelta stack =>
+            ExpertPlacement.StackOf(singles, stack.Experts, t => @base.Tensors.ContainsKey(t) ? Shape(t) : null),
+        _ => null,
+    };
+
+    private IReadOnlyList<AdapterDelta> Readings(Adapter adapter)
+    {
+        if (adapter.Deltas.All(d => d.Readings.Count == 1)) return adapter.Deltas;
+        HashSet<ParameterName> possible = [.. adapter.Deltas.SelectMany(d => d.Readings).Select(r => r.Target)];
+        Dictionary<ParameterName, Target> targets = TargetMatch.Resolve(possible, new HashSet<ParameterName>(), @base);
+        return ParameterReadings.Choose(
+            adapter.Deltas,
+            reading => ShapeFor(reading, targets[reading.Target]) is { } shape && Orientations.Fits(reading, shape),
+            open => _notes.Miss(
+                $"{adapter.Path}: {open[0].Target.Module} has factors for {string.Join(" and ", open.Select(d => d.Target.Parameter))}, and their shapes fit more than one way; "
+                + "it is not clear which are whose", open[0].Target.Path));
     }
 
     /// <summary>

@@ -41,7 +41,7 @@ public sealed class MergePlan : IDisposable
         Shards = [.. shards.Select(s => new PlannedFile(s.RelativePath, s.Length, s.Tensors.Count))];
         OtherFiles = [.. _output.SmallFiles.Select(f => f.RelativePath)];
         Unmatched = edits.Misses;
-        Warnings = [.. @base.Warnings, .. edits.Warnings];
+        Warnings = [.. @base.Warnings, .. Replication(@base), .. edits.Warnings];
     }
 
     /// <summary>What was asked.</summary>
@@ -91,11 +91,21 @@ public sealed class MergePlan : IDisposable
         {
             @base = Checkpoint.Open(options.Base);
             bool toSingleFile = OutputLayout.IsSingleFile(options.Output, @base.Shards.Count);
-            EditPlanner edits = new(@base);
             foreach (AdapterInput input in options.Adapters)
             {
                 adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
-                edits.Add(adapters[^1], input);
+            }
+
+            @base = ReplicatedBase.Of(@base, adapters);
+            if (options.UndoRecord is not null && @base.Layers is not null)
+            {
+                throw new UnsupportedException($"{Printable.Text(options.Base)}: its layers are replicated, and a record of that is not written; unmerge with the base (--base) instead", options.Base);
+            }
+
+            EditPlanner edits = new(@base);
+            for (int i = 0; i < adapters.Count; i++)
+            {
+                edits.Add(adapters[i], options.Adapters[i]);
             }
 
             edits.Finish();
@@ -188,6 +198,11 @@ public sealed class MergePlan : IDisposable
         }
 
         static bool IsSame(string one, string other) => string.Equals(one, other, RealPath.Comparison);
+    }
+
+    private static IEnumerable<string> Replication(Checkpoint @base)
+    {
+        if (@base.Layers is { } layers) yield return $"the output has {layers.Sources.Count} layers for the base's {layers.Layers}, as the adapter's 'layer_replication' says";
     }
 
     private static int Modules(Adapter adapter) =>

@@ -15,10 +15,12 @@ internal sealed class Orientations
 {
     private readonly Dictionary<string, bool> _seen = new(StringComparer.Ordinal);
     private readonly BiasOrientations _ofBase;
+    private readonly Checkpoint _base;
 
     public Orientations(IEnumerable<AdapterDelta> deltas, Func<AdapterDelta, TensorShape?> shapeOf, Checkpoint @base)
     {
         _ofBase = new(@base);
+        _base = @base;
         HashSet<string> contradicted = new(StringComparer.Ordinal);
         foreach (AdapterDelta delta in deltas)
         {
@@ -42,14 +44,26 @@ internal sealed class Orientations
         _ => delta.Fits(shape) || FitsTransposed(delta, shape),
     };
 
-    public bool IsTransposed(AdapterDelta delta, TensorShape shape) => delta.Orientation switch
+    /// <param name="delta">The update, which fits.</param>
+    /// <param name="shape">The tensor's shape.</param>
+    /// <param name="tensor">Its name.</param>
+    public bool IsTransposed(AdapterDelta delta, TensorShape shape, string tensor) => delta.Orientation switch
     {
         WeightOrientation.OutIn => false,
         WeightOrientation.InOut => true,
         _ when delta.Fits(shape) && FitsTransposed(delta, shape) =>
-            _seen.TryGetValue(delta.Target.Module.Leaf, out bool seen) ? seen : _ofBase.IsInOut(delta.Target.Module.Leaf) ?? delta.SquareIsInOut,
+            _seen.TryGetValue(delta.Target.Module.Leaf, out bool seen) ? seen : Square(delta, tensor),
         _ => !delta.Fits(shape),
     };
 
-    private static bool FitsTransposed(AdapterDelta delta, TensorShape shape) => shape.Rank == 2 && delta.Fits(new TensorShape(shape[1], shape[0]));
+    /// <summary>Files that take every stack of experts for [in, out] do so however it is stored; others know how their model stores it.</summary>
+    private bool Square(AdapterDelta delta, string tensor) => delta is ExpertsDelta
+        ? delta.SquareIsInOut || (ExpertStorage.IsInOut(_base, tensor) ?? false)
+        : _ofBase.IsInOut(delta.Target.Module.Leaf) ?? delta.SquareIsInOut;
+
+    /// <summary>The shape of a matrix, or of a stack of them, the other way round; null for other shapes.</summary>
+    public static TensorShape? Turned(TensorShape shape, int rowDimensions) =>
+        shape.Rank == rowDimensions + 1 ? new TensorShape([.. shape.Sizes.AsSpan()[..^2], shape.Sizes[^1], shape.Sizes[^2]]) : null;
+
+    private static bool FitsTransposed(AdapterDelta delta, TensorShape shape) => Turned(shape, delta.RowDimensions) is { } turned && delta.Fits(turned);
 }

@@ -31,7 +31,7 @@ internal static class OutputLayout
         Checkpoint @base, IReadOnlyDictionary<string, TensorEdit> edits, string namePrefix, DType? outputType, long? maxShardBytes, string? singleFileName)
     {
         List<OutputTensor>[] perFile = [.. @base.Shards.Select(shard => shard.File.Tensors
-            .Select(t => Planned(new StoredTensor(shard.File, t), edits.GetValueOrDefault(t.Name), namePrefix, outputType)).ToList())];
+            .SelectMany(t => @base.Layers?.NamesOf(t.Name) ?? [t.Name], (t, name) => Planned(new StoredTensor(shard.File, t), name, edits.GetValueOrDefault(name), namePrefix, outputType)).ToList())];
         // A tensor that only the output has goes to the last file.
         foreach (TensorEdit added in edits.Values.Where(e => e.Base is null).OrderBy(e => e.Name, StringComparer.Ordinal))
         {
@@ -54,8 +54,8 @@ internal static class OutputLayout
             : throw new InvalidOptionException($"the base has {files} files, but the output {output} is one; name a folder as output");
     }
 
-    private static OutputTensor Planned(StoredTensor source, TensorEdit? edit, string namePrefix, DType? outputType) =>
-        new(Info(namePrefix + source.Name, OutputType(source.DType, outputType), edit?.Shape ?? source.Shape), source, edit);
+    private static OutputTensor Planned(StoredTensor source, string name, TensorEdit? edit, string namePrefix, DType? outputType) =>
+        new(Info(namePrefix + name, OutputType(source.DType, outputType), edit?.Shape ?? source.Shape), source, edit);
 
     private static TensorInfo Info(string name, DType dtype, TensorShape shape) => new(name, dtype, shape, 0, 0);
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Tensors;
 
@@ -20,7 +21,7 @@ internal static class SmallFiles
         List<SmallFile> files = [];
         foreach (string path in @base.Folder is null ? [] : @base.OtherFiles)
         {
-            files.Add(path == "config.json" && @base.Config is { } config && Changed(config, edits, outputType) is { } changed
+            files.Add(path == "config.json" && @base.Config is { } config && Changed(config, @base.Layers, edits, outputType) is { } changed
                 ? new(path, null, changed)
                 : new(path, Path.Combine(@base.Folder!, path), null));
         }
@@ -45,9 +46,9 @@ internal static class SmallFiles
         return files;
     }
 
-    private static byte[]? Changed(ModelConfig config, EditPlanner edits, DType? outputType)
+    private static byte[]? Changed(ModelConfig config, LayerReplication? layers, EditPlanner edits, DType? outputType)
     {
-        ModelConfig changed = config;
+        ModelConfig changed = layers is null ? config : Replicated(config, layers);
         if (edits.NewVocabularySize is { } size) changed = changed.With("vocab_size", size.ToString(System.Globalization.CultureInfo.InvariantCulture));
         if (edits.Unties) changed = changed.WithInEach("tie_word_embeddings", "false");
         if (outputType is { } dtype)
@@ -59,5 +60,20 @@ internal static class SmallFiles
         }
 
         return ReferenceEquals(changed, config) ? null : changed.Bytes;
+    }
+
+    /// <summary>The number of layers, and whatever has an entry for each of them (<c>layer_types</c>).</summary>
+    private static ModelConfig Replicated(ModelConfig config, LayerReplication layers)
+    {
+        const string count = "num_hidden_layers";
+        ModelConfig changed = config.With(count, layers.Sources.Count.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        JsonObject[] settings = config.Json["text_config"] is JsonObject text ? [config.Json, text] : [config.Json];
+        foreach ((string name, JsonNode? value) in settings.SelectMany(s => s).Where(s => s.Key.Contains("layer", StringComparison.Ordinal)).DistinctBy(s => s.Key))
+        {
+            if (value is not JsonArray list || list.Count != layers.Layers) continue;
+            changed = changed.WithList(name, new JsonArray([.. layers.Sources.Select(layer => list[(int)layer]?.DeepClone())]));
+        }
+
+        return changed;
     }
 }

@@ -43,7 +43,7 @@ internal sealed class TensorEdit(string name, TensorValue? @base, DType baseType
     public bool IsEmpty => Whole is null && Rows.Count == 0 && _deltas.Count == 0;
 
     /// <summary>Whether values from several places make up the tensor, in F64, before a product is added: others, or updates that are made row by row.</summary>
-    public bool IsComposed => Rows.Count > 0 || Whole is { Weight: not 1 } || _deltas.Exists(d => d.Delta is not FactoredDelta);
+    public bool IsComposed => Rows.Count > 0 || Whole is { Weight: not 1 } || _deltas.Exists(d => !d.IsProduct);
 
     /// <summary>The tensor as a matrix, as its updates see it.</summary>
     public (long Rows, long Columns) AsMatrix() => Shape.AsMatrix(TensorUpdates.RowDimensions(_deltas));
@@ -70,7 +70,20 @@ internal sealed class TensorEdit(string name, TensorValue? @base, DType baseType
 /// <param name="Delta">The update.</param>
 /// <param name="Weight">The adapter's weight.</param>
 /// <param name="Transposed">Whether the base stores the matrix as [in, out].</param>
-internal readonly record struct WeightedDelta(AdapterDelta Delta, double Weight, bool Transposed);
+internal readonly record struct WeightedDelta(AdapterDelta Delta, double Weight, bool Transposed)
+{
+    /// <summary>What it changes of the tensor; null for all of it.</summary>
+    public Region? Region { get; init; }
+
+    /// <summary>The update that it is an expert's part of, and which; null where it is an update by itself.</summary>
+    public (ExpertsDelta Whole, ExpertPart Part)? PartOf { get; init; }
+
+    /// <summary>How many leading dimensions of the tensor count as rows, for it.</summary>
+    public int RowDimensions => Region?.RowDimensions ?? Delta.RowDimensions;
+
+    /// <summary>Whether it is of low rank and on the whole tensor, so that a backend adds it as a product.</summary>
+    public bool IsProduct => Region is null && Delta is FactoredDelta;
+}
 
 /// <summary>New values V for a tensor: W + weight·(V − W), which is V itself at weight 1.</summary>
 internal sealed record WeightedReplacement(TensorValue Values, double Weight, string Adapter);

@@ -1,4 +1,3 @@
-using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
@@ -31,8 +30,8 @@ internal sealed class TensorUpdates : IDisposable
     {
         _name = name;
         _shape = shape;
-        _factored = [.. deltas.Where(d => d.Delta is FactoredDelta)];
-        _others = [.. deltas.Where(d => d.Delta is not FactoredDelta)];
+        _factored = [.. deltas.Where(d => d.IsProduct)];
+        _others = [.. deltas.Where(d => !d.IsProduct)];
         _inDoubles = inDoubles;
         _base = @base;
         (Rows, Columns) = shape.AsMatrix(RowDimensions(deltas));
@@ -55,7 +54,7 @@ internal sealed class TensorUpdates : IDisposable
     public bool NeedsBase { get; }
 
     /// <summary>How many dimensions of a tensor count as rows, for its updates.</summary>
-    public static int RowDimensions(IReadOnlyList<WeightedDelta> deltas) => deltas.Count == 0 ? 1 : deltas.Max(d => d.Delta.RowDimensions);
+    public static int RowDimensions(IReadOnlyList<WeightedDelta> deltas) => deltas.Count == 0 ? 1 : deltas.Max(d => d.RowDimensions);
 
     /// <summary>The low-rank updates, ready to be added, by the same backend each time; null where there are none.</summary>
     public IPreparedProduct? Product(ICompute compute)
@@ -78,6 +77,15 @@ internal sealed class TensorUpdates : IDisposable
         foreach ((IContribution contribution, double weight) in Contributions())
         {
             contribution.Add(firstRow, rows, sign * weight, @base, sum);
+        }
+    }
+
+    /// <summary>sum += a bound of Σ|terms| of those updates.</summary>
+    public void AddTerms(long firstRow, int rows, Span<double> sum)
+    {
+        foreach ((IContribution contribution, double weight) in Contributions())
+        {
+            contribution.AddTerms(firstRow, rows, weight, sum);
         }
     }
 
@@ -115,8 +123,17 @@ internal sealed class TensorUpdates : IDisposable
     {
         ManagedArithmetic arithmetic = new();
         int columns = checked((int)Columns);
+        if (delta.Region is not { } region) return Prepare(delta, _shape, Rows, columns, _baseRows, arithmetic);
+        return new RegionContribution(
+            Prepare(delta, region.Weight(delta.Transposed), region.Rows, checked((int)region.Columns), RegionContribution.Base(_baseRows, region, columns), arithmetic),
+            region, columns);
+    }
+
+    private static IContribution Prepare(WeightedDelta delta, TensorShape shape, long rows, int columns, IBaseRows? @base, ManagedArithmetic arithmetic)
+    {
+        ContributionContext context = new(shape, rows, columns, @base, arithmetic);
         return delta.Transposed
-            ? TransposedContribution.Of(delta.Delta, Rows, columns, _baseRows, arithmetic)
-            : delta.Delta.Prepare(new(_shape, Rows, columns, _baseRows, arithmetic));
+            ? delta.Delta.PrepareTurned(context) ?? TransposedContribution.Of(delta.Delta, rows, columns, @base, arithmetic)
+            : delta.Delta.Prepare(context);
     }
 }

@@ -9,9 +9,11 @@ namespace LoraKit.Ops.Merge;
 /// ΔWᵀ for a base that stores [in, out]: the update is made whole, as [out, in], and read by columns. Conv1D of transformers alone is stored
 /// so, in models of the size of GPT-2.
 /// </summary>
-internal sealed class TransposedContribution(double[] update, int outputs, int inputs) : IContribution
+internal sealed class TransposedContribution(double[] update, IContribution contribution, int outputs, int inputs) : IContribution
 {
     private const int PieceRows = 16;
+
+    private readonly Lazy<double[]> _terms = new(() => Whole((row, now, piece) => contribution.AddTerms(row, now, 1, piece), outputs, inputs));
 
     /// <param name="delta">The update, of a weight [out, in].</param>
     /// <param name="rows">Rows as stored: in.</param>
@@ -27,54 +29,42 @@ internal sealed class TransposedContribution(double[] update, int outputs, int i
         }
 
         int inputs = (int)rows;
-        double[]? weight = stored is null ? null : Turned(stored, inputs, columns);
-        ContributionContext context = new(new TensorShape(columns, inputs), columns, inputs, weight is null ? null : new Matrix(weight, inputs), arithmetic);
-        using IContribution contribution = delta.Prepare(context);
-        double[] update = new double[(long)columns * inputs];
-        for (int row = 0; row < columns; row += PieceRows)
-        {
-            int now = Math.Min(PieceRows, columns - row);
-            Range piece = (row * inputs)..((row + now) * inputs);
-            contribution.Add(row, now, 1, weight is null ? default : weight.AsSpan(piece), update.AsSpan(piece));
-        }
-
-        return new(update, columns, inputs);
+        TurnedRows? weight = stored is null ? null : TurnedRows.Of(stored, inputs, columns);
+        ContributionContext context = new(new TensorShape(columns, inputs), columns, inputs, weight, arithmetic);
+        IContribution contribution = delta.Prepare(context);
+        double[] update = Whole((row, now, piece) => contribution.Add(row, now, 1, weight is null ? default : weight.Values.AsSpan(row * inputs, piece.Length), piece), columns, inputs);
+        return new(update, contribution, columns, inputs);
     }
 
-    public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+    public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum) => AddTurned(update, firstRow, rows, weight, sum);
+
+    public void AddTerms(long firstRow, int rows, double weight, Span<double> sum) => AddTurned(_terms.Value, firstRow, rows, Math.Abs(weight), sum);
+
+    public void Dispose() => contribution.Dispose();
+
+    private void AddTurned(double[] values, long firstRow, int rows, double weight, Span<double> sum)
     {
         for (int i = 0; i < rows; i++)
         {
             Span<double> row = sum.Slice(i * outputs, outputs);
             for (int j = 0; j < outputs; j++)
             {
-                row[j] += weight * update[((long)j * inputs) + firstRow + i];
+                row[j] += weight * values[((long)j * inputs) + firstRow + i];
             }
         }
     }
 
-    public void Dispose()
-    {
-    }
+    private delegate void Rows(int firstRow, int rows, Span<double> piece);
 
-    private static double[] Turned(IBaseRows stored, int rows, int columns)
+    private static double[] Whole(Rows add, int outputs, int inputs)
     {
-        double[] turned = new double[(long)rows * columns];
-        double[] row = new double[columns];
-        for (int i = 0; i < rows; i++)
+        double[] whole = new double[(long)outputs * inputs];
+        for (int row = 0; row < outputs; row += PieceRows)
         {
-            stored.Read(i, 1, row);
-            for (int j = 0; j < columns; j++)
-            {
-                turned[((long)j * rows) + i] = row[j];
-            }
+            int now = Math.Min(PieceRows, outputs - row);
+            add(row, now, whole.AsSpan(row * inputs, now * inputs));
         }
 
-        return turned;
-    }
-
-    private sealed class Matrix(double[] values, int columns) : IBaseRows
-    {
-        public void Read(long firstRow, int rows, Span<double> destination) => values.AsSpan((int)(firstRow * columns), rows * columns).CopyTo(destination);
+        return whole;
     }
 }

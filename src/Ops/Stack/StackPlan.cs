@@ -79,6 +79,10 @@ public sealed class StackPlan : IDisposable
             {
                 adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
                 RequireSameLayout(adapters[0], adapters[^1]);
+                if (!adapters[^1].LayerReplication.SequenceEqual(adapters[0].LayerReplication))
+                {
+                    throw new UnsupportedException($"{Printable.Text(adapters[0].Path)} and {Printable.Text(input.Path)} were trained on different layers of their base ('layer_replication'), so their names mean different layers", input.Path);
+                }
             }
 
             StackPlan plan = new(options, adapters, exact ?? new PeftStacker(options, adapters));

@@ -1,3 +1,5 @@
+using LoraKit.Formats.Adapters;
+
 namespace LoraKit.Ops.Targets;
 
 /// <summary>The tensor names of a base model, findable by what they have in common with an adapter's names.</summary>
@@ -54,6 +56,18 @@ internal sealed class BaseNames
     public static string FirstComponent(string name) => name.IndexOf('.') is var dot and >= 0 ? name[..dot] : name;
 
     public static string LastComponent(string name) => name[(name.LastIndexOf('.') + 1)..];
+
+    /// <summary>How an adapter names a tensor of the base.</summary>
+    public static ParameterName ParameterOf(string tensor)
+    {
+        string name = Modern(tensor);
+        int dot = name.LastIndexOf('.');
+        return new(new ModuleName(dot < 0 ? "" : name[..dot]), name[(dot + 1)..]);
+    }
+
+    /// <summary>Every module of a base that has a weight.</summary>
+    public static IReadOnlyCollection<ModuleName> ModulesOf(IEnumerable<string> tensors) =>
+        [.. tensors.Select(ParameterOf).Where(p => p.Parameter == "weight").Select(p => p.Module)];
 
     /// <summary>The spelling of today: transformers still reads layer norms saved as gamma and beta.</summary>
     public static string Modern(string name) =>

@@ -8,11 +8,14 @@ namespace LoraKit.Ops.Targets;
 /// <param name="Miss">Why there is none; null where there is one.</param>
 /// <param name="TiedTo">True where the base stores this parameter only as its tied partner.</param>
 /// <param name="IsNew">True where the base lacks it, and the adapter brings all of it: a head for a new task.</param>
-internal readonly record struct Target(string? Tensor, string? Miss, bool TiedTo = false, bool IsNew = false);
+/// <param name="Place">Which part of the tensor it is, for an expert's weight in a stack of all; null for all of it.</param>
+/// <param name="Singles">For a stack of experts that the base stores one by one: those tensors. There is no one tensor then.</param>
+internal readonly record struct Target(
+    string? Tensor, string? Miss, bool TiedTo = false, bool IsNew = false, ExpertPlace? Place = null, ExpertTensors? Singles = null);
 
 /// <summary>
 /// Adapter parameters ↔ base tensors. A name that the base has is taken as it is; else the one name that is the same but for wrapper
-/// prefixes; else the tied partner of a missing embedding; else one unknown prefix, taken off or put on, that explains all the rest at
+/// prefixes; else a stack of experts for an expert's weight, or experts for a stack; else the tied partner of a missing embedding; else one unknown prefix, taken off or put on, that explains all the rest at
 /// once. Two equally good answers are no answer. See spec/algebra.md, "Names".
 /// </summary>
 internal static class TargetMatch
@@ -25,17 +28,25 @@ internal static class TargetMatch
     {
         BaseNames names = new(@base.Tensors.Keys);
         Dictionary<ParameterName, Target> targets = [];
-        List<ParameterName> missing = [];
+        List<ParameterName> missing = [], flattened = [];
         foreach (ParameterName parameter in parameters)
         {
             IReadOnlyList<string> found = names.Find(parameter.Path);
             if (found.Count == 1) targets[parameter] = new(found[0], null);
             else if (found.Count > 1) targets[parameter] = new(null, $"{parameter} could be any of {string.Join(", ", found)}");
+            else if (ExpertNames.Stack(parameter.Path, names) is var (stack, place)) targets[parameter] = new(stack, null, Place: place);
+            else if (ExpertNames.Singles(parameter.Path, names) is { } singles) targets[parameter] = new(null, null, Singles: singles);
+            else if (ExpertNames.OtherBlock(parameter.Path) is { } other && names.Find(other) is [var router]) targets[parameter] = new(router, null);
             else if (TiedEmbeddings.Partner(parameter.Path, @base) is { } partner) targets[parameter] = new(partner, null, TiedTo: true);
-            else missing.Add(parameter);
+            else (FlattenedNames.Are(parameter.Module) ? flattened : missing).Add(parameter);
         }
 
         RefuseScattered(targets);
+        foreach ((ParameterName parameter, Target target) in new FlattenedNames(@base.Tensors.Keys).Resolve(flattened))
+        {
+            targets[parameter] = target;
+        }
+
         bool anyFound = targets.Values.Any(t => t.Tensor is not null);
         List<Func<string, string?>> rules = UnknownPrefixRules(missing, names);
         if (rules.Count == 0 && missing.Where(p => whole.Contains(p) && names.LacksPartOf(p.Path)).ToHashSet() is { Count: > 0 } heads)

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Layouts;
+using LoraKit.Ops.Merge;
 
 namespace LoraKit.Ops.Undo;
 
@@ -79,7 +81,12 @@ internal sealed record UndoTensor(
 /// <param name="Target">Its target, as the adapter has it.</param>
 /// <param name="Occurrence">Which of the adapter's updates of that target, from 0.</param>
 /// <param name="Transposed">Whether the base stores the matrix as [in, out].</param>
-internal sealed record UndoUpdate(int Adapter, string Target, int Occurrence, bool Transposed);
+/// <param name="Region">What it changes of the tensor; null for all of it.</param>
+/// <param name="Part">Which part of that update it is; null for all of it.</param>
+internal sealed record UndoUpdate(
+    int Adapter, string Target, int Occurrence, bool Transposed,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Region? Region = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ExpertPart? Part = null);
 
 /// <summary>The manifest's shape, known at build time.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

@@ -29,7 +29,7 @@ internal sealed class UndoRecorder(string path, Checkpoint @base, IReadOnlyList<
         long rows = columns == 0 ? 0 : original.Shape.ElementCount / columns;
         BlockCut cut = new(columns, BlockCut.RowsFor(blockElements, columns), original.DType, rows, merged.DType, columns == 0 ? 0 : merged.Shape.ElementCount / columns);
         IReadOnlyList<WeightedDelta> subtracted = deltas.All(d => Prediction.Subtracts(d.Delta)) ? deltas : [];
-        UndoUpdate[] updates = [.. subtracted.Select(d => _updates[d.Delta] with { Transposed = d.Transposed })];
+        UndoUpdate[] updates = [.. subtracted.Select(d => Describe(d))];
         RecordedTensor tensor = new(original, cut, new(original.Name, merged.Shape, cut, subtracted, inDoubles), updates, inDoubles, _spill);
         _tensors.Add(tensor);
         return tensor;
@@ -71,18 +71,17 @@ internal sealed class UndoRecorder(string path, Checkpoint @base, IReadOnlyList<
         Dictionary<AdapterDelta, UndoUpdate> updates = new(ReferenceEqualityComparer.Instance);
         for (int i = 0; i < adapters.Count; i++)
         {
-            foreach (var ofTarget in adapters[i].Deltas.GroupBy(d => d.Target.Path, StringComparer.Ordinal))
+            foreach ((AdapterDelta delta, string target, int occurrence) in UpdateNumbers.Of(adapters[i]))
             {
-                int occurrence = 0;
-                foreach (AdapterDelta delta in ofTarget)
-                {
-                    updates.Add(delta, new(i, ofTarget.Key, occurrence++, false));
-                }
+                updates.Add(delta, new(i, target, occurrence, false));
             }
         }
 
         return updates;
     }
+
+    private UndoUpdate Describe(WeightedDelta update) =>
+        _updates[update.PartOf?.Whole ?? update.Delta] with { Transposed = update.Transposed, Region = update.Region, Part = update.PartOf?.Part };
 
     private UndoAdapter Describe(AdapterInput input, CancellationToken cancellation)
     {

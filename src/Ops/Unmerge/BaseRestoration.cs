@@ -29,16 +29,21 @@ internal sealed class BaseRestoration : Restoration
         _base = Checkpoint.Open(options.Base!);
         try
         {
-            EditPlanner edits = new(_base);
             foreach (AdapterInput input in options.Adapters)
             {
                 _adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
-                edits.Add(_adapters[^1], input);
+            }
+
+            Checkpoint trained = ReplicatedBase.Of(_base, _adapters);
+            EditPlanner edits = new(trained);
+            for (int i = 0; i < _adapters.Count; i++)
+            {
+                edits.Add(_adapters[i], options.Adapters[i]);
             }
 
             edits.Finish();
             edits.Require(options.Base!, allowUnmatched: false);
-            Match(OutputLayout.Create(_base, edits.Edits, edits.NamePrefix, null, null, null), merged, options.Base!);
+            Match(OutputLayout.Create(trained, edits.Edits, edits.NamePrefix, null, null, null), merged, options.Base!);
             bool toSingleFile = OutputLayout.IsSingleFile(options.Output, _base.Shards.Count);
             EditPlanner none = new(_base);
             IReadOnlyList<OutputShard> shards = OutputLayout.Create(_base, none.Edits, "", null, null, toSingleFile ? Path.GetFileName(options.Output) : null);
@@ -77,7 +82,8 @@ internal sealed class BaseRestoration : Restoration
     public override TensorTiles? Tiles(OutputTensor tensor, OutputFile file)
     {
         if (tensor.Target.DType.Bytes() == 0) return null; // Packed: never merged into, and not to be compared element by element.
-        (OutputTensor expected, StoredTensor merged) = _pairs[tensor.Target.Name];
+        if (!_pairs.TryGetValue(tensor.Target.Name, out (OutputTensor, StoredTensor) pair)) return null; // A layer that the merged model has none of.
+        (OutputTensor expected, StoredTensor merged) = pair;
         return new ComparedTensor(tensor.Source!, merged, _checksValues ? new TensorWork(expected, file, null) : null, tensor.Target, file, Counts, _comparison);
     }
 
@@ -106,7 +112,7 @@ internal sealed class BaseRestoration : Restoration
             }
             else if (tensor.Source is { } source)
             {
-                _pairs.Add(source.Name, (tensor with { Target = tensor.Target with { DType = found.DType } }, found));
+                _pairs.TryAdd(source.Name, (tensor with { Target = tensor.Target with { DType = found.DType } }, found));
             }
         }
 

@@ -55,14 +55,23 @@ internal sealed class RecordedAdapters : IDisposable
                 throw UndoRecord.Damaged(_record.Path, $"its adapter has no update of '{Printable.Text(update.Target)}'", tensor.Name);
             }
 
-            TensorShape weight = update.Transposed && merged.Rank == 2 ? new(merged[1], merged[0]) : merged;
-            bool fits = merged.AsMatrix(delta.RowDimensions).Columns == tensor.Columns && delta.Fits(weight) && Prediction.Subtracts(delta);
-            if (!fits) throw UndoRecord.Damaged(_record.Path, $"the update of '{Printable.Text(update.Target)}' does not fit it", tensor.Name);
-            found.Add(new(delta, _record.Manifest.Adapters[update.Adapter].Weight, update.Transposed));
+            ExpertsDelta? whole = update.Part is null ? null : delta as ExpertsDelta;
+            if (update.Part is { } part) delta = whole?.Has(part) == true ? whole.Expert(delta.Target, part) : throw Unfit();
+            WeightedDelta weighted = new(delta, _record.Manifest.Adapters[update.Adapter].Weight, update.Transposed) { Region = update.Region };
+            bool fits = update.Region?.IsIn(merged) != false && merged.AsMatrix(weighted.RowDimensions).Columns == tensor.Columns
+                && delta.Fits(Weight(merged, weighted)) && Prediction.Subtracts(delta);
+            found.Add(fits ? weighted : throw Unfit());
+
+            InvalidFileException Unfit() => UndoRecord.Damaged(_record.Path, $"the update of '{Printable.Text(update.Target)}' does not fit it", tensor.Name);
         }
 
         return found;
     }
+
+    /// <summary>The weight that an update is of, as [out, in].</summary>
+    private static TensorShape Weight(TensorShape tensor, WeightedDelta update) => update.Region is { } region
+        ? region.Weight(update.Transposed)
+        : update.Transposed ? Orientations.Turned(tensor, update.RowDimensions) ?? tensor : tensor;
 
     public void Dispose()
     {
@@ -76,13 +85,9 @@ internal sealed class RecordedAdapters : IDisposable
     {
         Adapter adapter = AdapterLayouts.Open(path, reading);
         _opened.Add(index, adapter);
-        foreach (var ofTarget in adapter.Deltas.GroupBy(d => d.Target.Path, StringComparer.Ordinal))
+        foreach ((AdapterDelta delta, string target, int occurrence) in UpdateNumbers.Of(adapter))
         {
-            int occurrence = 0;
-            foreach (AdapterDelta delta in ofTarget)
-            {
-                _updates.Add((index, ofTarget.Key, occurrence++), delta);
-            }
+            _updates.Add((index, target, occurrence), delta);
         }
     }
 

@@ -61,6 +61,11 @@ internal sealed class Subtraction : Restoration
 
     private static void RequireSubtractable(Adapter adapter)
     {
+        if (adapter.LayerReplication.Count > 0)
+        {
+            throw new UnsupportedException($"{Printable.Text(adapter.Path)}: was merged into replicated layers ('layer_replication'), of which subtracting makes no base; name the base (--base)", adapter.Path);
+        }
+
         if (adapter.Replacements.Count > 0)
         {
             Replacement first = adapter.Replacements[0];

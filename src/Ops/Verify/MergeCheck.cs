@@ -28,15 +28,20 @@ internal sealed class MergeCheck(VerifyOptions options, IProgress<OpProgress>? p
     public MergeCheckResult Run()
     {
         using Checkpoint merged = Checkpoint.Open(options.Path);
-        using Checkpoint @base = Checkpoint.Open(_base);
+        using Checkpoint stored = Checkpoint.Open(_base);
         List<Adapter> adapters = [];
         try
         {
-            EditPlanner edits = new(@base);
             foreach (AdapterInput input in options.Adapters)
             {
                 adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
-                edits.Add(adapters[^1], input);
+            }
+
+            Checkpoint @base = ReplicatedBase.Of(stored, adapters);
+            EditPlanner edits = new(@base);
+            for (int i = 0; i < adapters.Count; i++)
+            {
+                edits.Add(adapters[i], options.Adapters[i]);
             }
 
             edits.Finish();

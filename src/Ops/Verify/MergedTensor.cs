@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Diff;
@@ -67,11 +67,11 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
     {
         int columns = Size.Columns;
         TensorEdit? edit = planned.Edit;
-        WeightedDelta[] factored = [.. edit?.Deltas.Where(d => d.Delta is FactoredDelta) ?? []];
+        WeightedDelta[] factored = [.. edit?.Deltas.Where(d => d.IsProduct) ?? []];
         LowRankProduct? product = factored.Length > 0 ? ProductBuilder.Build(edit!.Name, edit.Shape, factored, inDoubles: true) : null;
         using TensorUpdates? updates = edit is null ? null : new(edit.Name, edit.Shape, edit.Deltas, true, () => new ComposedRows(edit, planned.Source, columns));
         using IPreparedProduct? prepared = product is null ? null : compute.Prepare(product);
-        FactorNorms? norms = product is null ? null : new(product);
+        FactorNorms? norms = product?.Norms();
         int most = tileElements / Math.Max(columns, 1);
         int rowsPerTile = (int)Math.Min(IsExact ? Math.Max(8, most / 8 * 8) : Math.Max(1, most), Math.Max(rows, 1));
         using TileBuffers buffers = new(tileElements);
@@ -107,10 +107,13 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
         ReadOnlySpan<byte> source = TileSource.Read(planned.Edit, planned.Source, columns, row, rows, buffers);
         FloatConvert.ToDoubles(_sourceType, source, old);
         bool contributes = updates is { HasContributions: true };
+        Span<double> cancelling = scratch.Terms.AsSpan(0, count);
+        cancelling.Clear();
         if (contributes)
         {
+            updates!.AddTerms(row, rows, cancelling);
             old.CopyTo(rounded);
-            updates!.AddContributions(row, rows, 1, old, rounded);
+            updates.AddContributions(row, rows, 1, old, rounded);
             source = MemoryMarshal.AsBytes(rounded);
         }
 
@@ -137,14 +140,18 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
         FloatConvert.ToDoubles(actual.DType, stored, rounded);
         actual.ReadBytes(row * columns * actual.DType.Bytes(), stored);
         FloatConvert.ToDoubles(actual.DType, stored, found);
+        bool mixes = planned.Edit?.Deltas.Any(d => d.Delta.MixesInputs && !d.Transposed) == true;
+        double length = 0;
         for (int i = 0; i < count; i++)
         {
+            if (mixes && i % columns == 0) length = Math.Sqrt(RowLoops.Dot(old.Slice(i, columns), old.Slice(i, columns)));
             double change = rounded[i] - old[i];
             errors.Count(change * change);
             // A zero is right with either sign, a NaN with any bits.
             if (found[i] == rounded[i] || (double.IsNaN(found[i]) && double.IsNaN(rounded[i]))) continue;
             double terms = contributes ? rank + 2 + Math.Sqrt(columns) : rank + 2;
-            double sums = terms * Math.ScaleB(1, -24) * (Math.Abs(old[i]) + (contributes ? Math.Abs(exact[i] - old[i]) : 0) + (norms?.Bound(row + (i / columns), i % columns) ?? 0));
+            double sums = terms * Math.ScaleB(1, -24)
+                * (Math.Max(length, Math.Abs(old[i])) + (contributes ? Math.Max(Math.Abs(exact[i] - old[i]), cancelling[i]) : 0) + (norms?.Bound(row + (i / columns), i % columns) ?? 0));
             double unit = double.IsFinite(exact[i]) ? Ulps.Size(actual.DType, Math.Max(Math.Abs(exact[i]), Math.Abs(exact[i] - old[i]))) : 0;
             bool explained = !IsExact && Math.Abs(found[i] - exact[i]) <= unit + sums;
             errors.AddWrong((row * columns) + i, found[i], rounded[i], actual.DType, explained);
@@ -161,6 +168,8 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
         public double[] Rounded { get; } = new double[elements];
 
         public double[] Found { get; } = new double[elements];
+
+        public double[] Terms { get; } = new double[elements];
 
         public byte[] Stored { get; } = new byte[elements * elementBytes];
     }

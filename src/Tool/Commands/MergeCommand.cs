@@ -37,6 +37,7 @@ internal static class MergeCommand
         {
             basePath, adapters, output, dtype, shardSize, undo, allowUnmatched, verify,
         };
+        ReadingOptions reading = new(command);
         WriteOptions write = new(command);
         ComputeOptions compute = new(command);
         OutputOptions speech = new(command);
@@ -47,7 +48,7 @@ internal static class MergeCommand
             MergeOptions options = new()
             {
                 Base = PathArgument.Resolve(parsed.GetRequiredValue(basePath), environment),
-                Adapters = AdapterOption.Resolve(parsed.GetRequiredValue(adapters), environment),
+                Adapters = AdapterOption.Resolve(parsed.GetRequiredValue(adapters), reading.Read(parsed), environment),
                 Output = parsed.GetRequiredValue(output),
                 OutputType = parsed.GetValue(dtype)?.Value,
                 MaxShardBytes = parsed.GetValue(shardSize)?.Value,

@@ -47,6 +47,7 @@ internal static class StackCommand
         {
             adapters, method, rank, density, sign, lambda, seed, space, gamma, epsilon, semantics, allowUnmatched,
         };
+        ReadingOptions reading = new(command);
         AdapterOutputOptions write = new(command);
         ComputeOptions compute = new(command);
         OutputOptions speech = new(command);
@@ -57,7 +58,7 @@ internal static class StackCommand
             (int? most, double? energy) = ReadRank(parsed.GetValue(rank));
             StackOptions options = new()
             {
-                Adapters = AdapterOption.Resolve(parsed.GetRequiredValue(adapters), environment),
+                Adapters = AdapterOption.Resolve(parsed.GetRequiredValue(adapters), reading.Read(parsed), environment),
                 Output = output,
                 Method = parsed.GetValue(method) ?? "cat",
                 Rank = most,

@@ -19,6 +19,7 @@ internal static class ToolCommands
             RescaleCommand.Create(environment),
             ResizeRankCommand.Create(environment),
             StackCommand.Create(environment),
+            ConvertCommand.Create(environment),
             ExtractCommand.Create(environment),
             UnmergeCommand.Create(environment),
             InspectCommand.Create(environment),

@@ -25,6 +25,7 @@ internal static class UnmergeCommand
         {
             merged, output, undo, basePath, adapters,
         };
+        ReadingOptions reading = new(command);
         WriteOptions write = new(command);
         Option<int> threads = ThreadsOption.Create();
         Option<long?> memory = MemoryOption.Create();
@@ -40,7 +41,7 @@ internal static class UnmergeCommand
                 Output = parsed.GetRequiredValue(output),
                 UndoRecord = parsed.GetValue(undo),
                 Base = PathArgument.Resolve(parsed, basePath, environment),
-                Adapters = AdapterOption.Resolve(parsed.GetValue(adapters) ?? [], environment),
+                Adapters = AdapterOption.Resolve(parsed.GetValue(adapters) ?? [], reading.Read(parsed), environment),
                 Overwrite = writing.Force,
                 Flush = writing.Flush,
                 Threads = parsed.GetValue(threads),

@@ -25,6 +25,7 @@ internal static class VerifyCommand
         {
             path, @base, adapters, allowUnmatched, manifest, threads,
         };
+        ReadingOptions reading = new(command);
         OutputOptions output = new(command);
         command.SetAction(parsed =>
         {
@@ -32,7 +33,7 @@ internal static class VerifyCommand
             VerifyOptions options = new(PathArgument.Resolve(named, environment))
             {
                 Base = PathArgument.Resolve(parsed, @base, environment),
-                Adapters = AdapterOption.Resolve(parsed.GetValue(adapters) ?? [], environment),
+                Adapters = AdapterOption.Resolve(parsed.GetValue(adapters) ?? [], reading.Read(parsed), environment),
                 AllowUnmatched = parsed.GetValue(allowUnmatched),
                 Manifest = parsed.GetValue(manifest),
                 Threads = parsed.GetValue(threads),

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using LoraKit.Formats.Layouts;
 using LoraKit.Ops;
 
 namespace LoraKit.Tool.Options;
@@ -29,9 +30,9 @@ internal static class AdapterOption
         CustomParser = result => Parse(result, "ADAPTER"),
     };
 
-    /// <summary>With paths as they are resolved.</summary>
-    public static IReadOnlyList<AdapterInput> Resolve(IEnumerable<AdapterInput> adapters, ToolEnvironment environment) =>
-        [.. adapters.Select(a => a with { Path = PathArgument.Resolve(a.Path, environment) })];
+    /// <summary>With paths as they are resolved, to be read as the user says.</summary>
+    public static IReadOnlyList<AdapterInput> Resolve(IEnumerable<AdapterInput> adapters, AdapterReadOptions reading, ToolEnvironment environment) =>
+        [.. adapters.Select(a => a with { Path = PathArgument.Resolve(a.Path, environment), Reading = reading })];
 
     private static AdapterInput[]? Parse(ArgumentResult result, string name)
     {

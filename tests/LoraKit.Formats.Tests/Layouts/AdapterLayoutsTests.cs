@@ -103,7 +103,7 @@ public sealed class AdapterLayoutsTests
 
     [Theory]
     [InlineData("lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight", "kohya")]
-    [InlineData("lora_te_text_model_encoder_layers_0_mlp_fc1.lokr_w1", "LyCORIS")]
+    [InlineData("lora_te_text_model_encoder_layers_0_mlp_fc1.lokr_w1", "no lokr_w2_a")]
     [InlineData("unet.down_blocks.0.attn1.to_k.lora.down.weight", "without its B")]
     [InlineData("transformer.blocks.0.attn.to_k.lora_A.weight", "without its B")]
     [InlineData("transformer.h.0.attn.c_attn.lora_A.weight", "rank and alpha")]

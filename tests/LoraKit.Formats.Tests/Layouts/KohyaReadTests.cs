@@ -134,34 +134,27 @@ public sealed class KohyaReadTests
     }
 
     [Theory]
-    [InlineData("locon-dora", "DoRA")]
-    [InlineData("locon-dora-input-axis", "DoRA")]
-    [InlineData("loha", "LoHa")]
-    [InlineData("lokr", "LoKr")]
-    [InlineData("full", null)]
-    [InlineData("glora", null)]
-    [InlineData("diag-oft", null)]
-    public void Every_other_kind_of_LyCORIS_is_refused(string name, string? kind)
-    {
-        Assert.SkipWhen(Paths.Conformance is null, "no conformance data on this machine");
-        UnsupportedException error = Assert.Throws<UnsupportedException>(
-            () => AdapterLayouts.Open(Path.Combine(Paths.Conformance!, "lycoris", name, "adapter.safetensors")));
-        if (kind == "DoRA") Assert.Contains("merge it into the base", error.Message);
-    }
-
-    [Theory]
     [InlineData("hada_w1_a", "LoHa")]
     [InlineData("lokr_w2", "LoKr")]
-    [InlineData("diff_b", "full difference")]
+    [InlineData("diff", "full difference")]
     [InlineData("w_norm", "norm")]
-    [InlineData("dora_scale", "DoRA")]
-    [InlineData("oft_blocks", "OFT")]
-    [InlineData("lora_A.weight", "PEFT")]
-    public void Another_kind_beside_LoRA_is_refused_by_name(string ending, string kind)
+    [InlineData("oft_blocks", "Diag-OFT")]
+    [InlineData("a1.weight", "GLoRA")]
+    [InlineData("on_input", "IA³")]
+    [InlineData("set_weight", "replaced weight")]
+    public void Two_kinds_of_update_of_one_module_are_refused_by_name(string ending, string kind)
     {
-        UnsupportedException error = new KohyaSample().Linear(Module).Tensor($"lora_te_y.{ending}", DType.F32, 4, 4).Fails<UnsupportedException>();
+        InvalidAdapterException error = new KohyaSample().Linear(Module).Tensor($"{Module}.{ending}", DType.F32, 4, 4).Fails<InvalidAdapterException>();
         Assert.Contains(kind, error.Message);
-        Assert.Contains("'lora_te_y'", error.Message);
+        Assert.Contains("LoRA", error.Message);
+        Assert.Contains($"'{Module}'", error.Message);
+    }
+
+    [Fact]
+    public void Factors_of_PEFT_beside_those_of_kohya_are_refused()
+    {
+        UnsupportedException error = new KohyaSample().Linear(Module).Tensor("lora_te_y.lora_A.weight", DType.F32, 4, 4).Fails<UnsupportedException>();
+        Assert.Contains("'lora_te_y.lora_A.weight'", error.Message);
     }
 
     [Fact]
@@ -197,7 +190,6 @@ public sealed class KohyaReadTests
     }
 
     [Theory]
-    [InlineData(new long[] { 2, 5 }, new long[] { 2, 2, 3, 3 }, "do not chain")]
     [InlineData(new long[] { 2, 5, 3, 3 }, new long[] { 2, 2, 3, 3 }, "do not chain")]
     [InlineData(new long[] { 2, 5, 1, 1 }, new long[] { 2, 3, 3, 3 }, "do not chain")]
     [InlineData(new long[] { 2, 5, 1, 1 }, new long[] { 2, 2 }, "do not chain")]

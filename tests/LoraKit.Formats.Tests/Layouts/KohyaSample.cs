@@ -43,9 +43,11 @@ internal sealed class KohyaSample
 
     public AdapterSource Source() => new("a.safetensors", new MemorySource([.. _entries]) { Metadata = Metadata, Path = "a.safetensors" }, null, null);
 
-    public Adapter Read()
+    public Adapter Read() => Read(AdapterReadOptions.Default);
+
+    public Adapter Read(AdapterReadOptions options)
     {
-        AdapterSource source = Source();
+        AdapterSource source = Source() with { Options = options };
         return AdapterLayouts.Detect(source, AdapterLayouts.All).Read(source);
     }
 

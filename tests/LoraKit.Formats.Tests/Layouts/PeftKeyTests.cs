@@ -30,6 +30,37 @@ public sealed class PeftKeyTests
     }
 
     [Theory]
+    [InlineData("m.q.base_layer", "m.q", 1)]
+    [InlineData("m.q.base_layer.base_layer", "m.q", 1)]
+    [InlineData("m.q.base_layer.k", "m.q.k", 0)]
+    public void Adapters_inside_each_other_update_the_same_module(string key, string module, int nested)
+    {
+        using Adapter adapter = new PeftSample("""{ "r": 4 }""").Lora("m.q", 4).Lora(key, 4).Read();
+        Assert.Equal(["m.q.weight", $"{module}.weight"], adapter.Deltas.Select(delta => delta.Target.Path));
+        Assert.Equal(nested, adapter.Issues.Count(issue => issue.Code == "nested_factors"));
+    }
+
+    [Fact]
+    public void Parameters_have_their_own_ranks_and_wrap_each_other_from_the_last()
+    {
+        using Adapter adapter = new PeftSample("""
+            { "r": 4, "lora_alpha": 8, "target_modules": ["q"], "target_parameters": ["experts.down_proj", "mlp.experts.gate_up_proj", "mlp.gate.weight"],
+              "rank_pattern": { "experts.gate_up_proj": 2 }, "alpha_pattern": { "experts.gate_up_proj": 3 } }
+            """).Lora("mlp.experts", 12).Lora("mlp.experts.base_layer", 6).Lora("mlp.gate", 4).Lora("x.q", 4).Read();
+        Assert.Equal(["mlp.experts.down_proj", "mlp.experts.gate_up_proj", "mlp.gate.weight", "x.q.weight"], adapter.Deltas.Select(delta => delta.Target.Path));
+        Assert.Equal([new DeltaFacts(4, 8, 2), new(2, 3, 1.5), new(4, 8, 2), new(4, 8, 2)], adapter.Deltas.Select(delta => delta.Facts));
+        Assert.Equal([3L, 3], adapter.Deltas.OfType<ExpertsDelta>().Select(delta => delta.Experts));
+        Assert.DoesNotContain(adapter.Issues, issue => issue.Severity == IssueSeverity.Warning);
+    }
+
+    [Fact]
+    public void Layers_that_occur_several_times_are_read()
+    {
+        using Adapter adapter = new PeftSample("""{ "layer_replication": [[0, 4], [2, 5]] }""").Lora("layers.6.q").Read();
+        Assert.Equal([(0L, 4L), (2, 5)], adapter.LayerReplication);
+    }
+
+    [Theory]
     [InlineData("lora_embedding_A", "lora_embedding_B")]
     [InlineData("lora_embedding_A.default", "lora_embedding_B.default")]
     [InlineData("lora_embedding_A.mine", "lora_embedding_B.mine")]

@@ -6,38 +6,15 @@ namespace LoraKit.Formats.Tests.Layouts;
 public sealed class PeftRefusalTests
 {
     [Theory]
-    [InlineData("LOKR", "LoKr")]
-    [InlineData("IA3", "IA3")]
-    [InlineData("ADALORA", "AdaLoRA")]
-    [InlineData("OFT", "OFT")]
-    [InlineData("BOFT", "BOFT")]
-    [InlineData("HRA", "HRA")]
-    [InlineData("VERA", "VeRA")]
-    [InlineData("PVERA", "PVeRA")]
-    [InlineData("RANDLORA", "RandLoRA")]
-    [InlineData("FOURIERFT", "FourierFT")]
-    [InlineData("WAVEFT", "WaveFT")]
-    [InlineData("VBLORA", "VB-LoRA")]
-    [InlineData("UNILORA", "UniLoRA")]
-    [InlineData("MISS", "MiSS")]
-    [InlineData("BONE", "Bone")]
-    [InlineData("SHIRA", "SHiRA")]
     [InlineData("SUPERTUNING", "super tuning")]
-    [InlineData("C3A", "C3A")]
-    [InlineData("ROAD", "RoAd")]
-    [InlineData("DELORA", "DeLoRA")]
-    [InlineData("GRALORA", "GraLoRA")]
-    [InlineData("HIRA", "HiRA")]
     [InlineData("GLORA", "GLoRA")]
     [InlineData("OSF", "OSF")]
-    [InlineData("TINYLORA", "TinyLoRA")]
     [InlineData("PSOFT", "PSOFT")]
     [InlineData("DEFT", "DEFT")]
     [InlineData("FROD", "FRoD")]
     [InlineData("ADAMSS", "AdaMSS")]
     [InlineData("PEANUT", "PEANuT")]
     [InlineData("BEFT", "BEFT")]
-    [InlineData("LN_TUNING", "layer-norm tuning")]
     [InlineData("POLY", "Poly")]
     [InlineData("XLORA", "X-LoRA")]
     [InlineData("LILY", "Lily")]
@@ -57,31 +34,14 @@ public sealed class PeftRefusalTests
         Assert.Contains(type, error.Message);
     }
 
-    [Fact]
-    public void AdaLoRA_is_refused_before_its_rank_pattern_is_read()
-    {
-        PeftSample sample = new("""{ "peft_type": "ADALORA", "rank_pattern": { "m.q.lora_E": [true, false] } }""");
-        Assert.Contains("AdaLoRA", sample.Tensor("base_model.model.m.q.lora_A", 4, 4).Fails<UnsupportedException>().Message);
-    }
-
     [Theory]
-    [InlineData("""{ "use_dora": true }""", "DoRA")]
-    [InlineData("""{ "target_parameters": ["mlp.experts.gate_up_proj"] }""", "parameters instead of modules")]
-    [InlineData("""{ "kasa_config": {"beta": 1} }""", "KaSA")]
-    [InlineData("""{ "use_bdlora": {"nblocks": 2} }""", "BD-LoRA")]
-    [InlineData("""{ "use_bdlora": true }""", "BD-LoRA")]
-    [InlineData("""{ "use_qalora": true }""", "QALoRA")]
+    [InlineData("""{ "use_qalora": true }""", "dequantized base")]
     [InlineData("""{ "alora_invocation_tokens": [1, 2] }""", "activated LoRA")]
     [InlineData("""{ "arrow_config": {"top_k": 3} }""", "Arrow")]
-    [InlineData("""{ "layer_replication": [[0, 4], [2, 5]] }""", "repeated layers")]
-    [InlineData("""{ "enable_lora": [true, false, true] }""", "MergedLinear")]
-    [InlineData("""{ "init_lora_weights": "pissa" }""", "PiSSA")]
-    [InlineData("""{ "init_lora_weights": "pissa_niter_16" }""", "PiSSA")]
-    [InlineData("""{ "init_lora_weights": "olora" }""", "OLoRA")]
-    [InlineData("""{ "init_lora_weights": "OLoRA" }""", "OLoRA")]
-    [InlineData("""{ "init_lora_weights": "corda" }""", "CorDA")]
+    [InlineData("""{ "init_lora_weights": "pissa_niter_16" }""", "PiSSA by a randomized decomposition")]
+    [InlineData("""{ "init_lora_weights": "corda" }""", "covariances")]
     [InlineData("""{ "init_lora_weights": "loftq" }""", "LoftQ")]
-    [InlineData("""{ "init_lora_weights": "lora_ga" }""", "LoRA-GA")]
+    [InlineData("""{ "init_lora_weights": "lora_ga" }""", "gradients")]
     [InlineData("""{ "init_lora_weights": "new_trick" }""", "does not know")]
     public void A_variant_is_refused_by_name(string config, string name)
     {
@@ -123,20 +83,12 @@ public sealed class PeftRefusalTests
     }
 
     [Theory]
-    [InlineData("base_model.model.m.q.lora_magnitude_vector", "DoRA (lora_magnitude_vector)")]
-    [InlineData("base_model.model.m.q.lora_magnitude_vector.weight", "DoRA (lora_magnitude_vector)")]
-    [InlineData("base_model.model.m.q.lora_magnitude_vector.default.weight", "DoRA (lora_magnitude_vector)")]
-    [InlineData("base_model.model.m.q.lora_diag", "KaSA (lora_diag)")]
     [InlineData("base_model.model.m.q.lora_E", "AdaLoRA (lora_E)")]
     [InlineData("base_model.model.m.q.hada_w1_a", "LoHa (hada_w1_a)")]
     [InlineData("base_model.model.m.q.lokr_w1", "LoKr (lokr_w1)")]
     [InlineData("base_model.model.m.q.ia3_l", "IA3 (ia3_l)")]
     [InlineData("base_model.model.m.q.oft_R.weight", "OFT (oft_R)")]
     [InlineData("base_model.model.m.q.vera_lambda_b", "VeRA (vera_lambda_b)")]
-    [InlineData("base_model.model.m.q.base_layer.lora_A.weight", "target_parameters")]
-    [InlineData("base_model.model.m.q.base_layer.base_layer.lora_A.weight", "target_parameters")]
-    [InlineData("base_model.model.m.q.base_layer.out_proj.lora_A.weight", "LoRA on nn.MultiheadAttention")]
-    [InlineData("base_model.model.m.q.base_layer.k.lora_B.weight", "adapters inside each other")]
     public void A_tensor_of_another_kind_is_refused_by_name(string key, string what)
     {
         UnsupportedException error = new PeftSample().Lora("m.a").Lora("m.q").Tensor(key, 8, 4).Fails<UnsupportedException>();
@@ -147,9 +99,6 @@ public sealed class PeftRefusalTests
     [Fact]
     public void Shapes_of_other_kinds_are_refused_by_name()
     {
-        UnsupportedException merged = new PeftSample().Tensor("base_model.model.q.lora_A.weight", 8, 16)
-            .Tensor("base_model.model.q.lora_B.weight", 24, 8, 1).Fails<UnsupportedException>();
-        Assert.Contains("MergedLinear", merged.Message);
         UnsupportedException grouped = new PeftSample().Tensor("base_model.model.q.lora_A.weight", 8, 16, 3)
             .Tensor("base_model.model.q.lora_B.weight", 24, 4, 1).Fails<UnsupportedException>();
         Assert.Contains("grouped convolution", grouped.Message);

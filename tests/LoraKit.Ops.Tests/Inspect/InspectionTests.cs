@@ -87,8 +87,8 @@ public sealed class InspectionTests
         using TempFolder folder = new();
         string file = WrittenFile.Create(folder["k.safetensors"], new Dictionary<string, (long[], float[])>
         {
-            ["lora_unet_x.hada_w1_a"] = ([1, 2], [1, 2]),
-            ["lora_unet_x.hada_w1_b"] = ([2, 1], [1, 2]),
+            ["unet:0:down"] = ([1, 2], [1, 2]),
+            ["unet:0:up"] = ([2, 1], [1, 2]),
         }, new Dictionary<string, string> { ["ss_base_model_version"] = "sdxl_base_v1-0", ["ss_sd_model_name"] = "None" });
         AdapterInspection inspection = AdapterInspection.Open(file, Plain);
         Assert.Equal("unread_layout", Assert.Single(inspection.Issues).Code);
@@ -101,7 +101,7 @@ public sealed class InspectionTests
     public void AKohyaFileIsShownByItsModules()
     {
         AdapterInspection inspection = AdapterInspection.Open(Paths.Fixture("kohya", "lycoris-locon-tucker", "adapter.safetensors"), Plain);
-        Assert.Equal(("kohya", "F32", 8), (inspection.Layout, inspection.DType, inspection.Modules.Count));
+        Assert.Equal(("lycoris", "F32", 8), (inspection.Layout, inspection.DType, inspection.Modules.Count));
         InspectedModule convolution = inspection.Modules.Single(module => module.Name == "lycoris_resnets_0_conv1");
         Assert.Equal((2L, new TensorShape(20, 16, 3, 3)), (convolution.Rank, convolution.Shape));
         Assert.Empty(inspection.Issues);

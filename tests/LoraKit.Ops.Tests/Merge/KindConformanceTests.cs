@@ -11,45 +11,6 @@ public class KindConformanceTests
 {
     private static readonly string[] Pending =
     [
-        "peft-kinds/boft",
-        "peft-kinds/c3a",
-        "peft-kinds/delora",
-        "peft-kinds/fourierft",
-        "peft-kinds/hra",
-        "peft-kinds/ia3",
-        "peft-kinds/lntuning",
-        "peft-kinds/loha-conv",
-        "peft-kinds/lokr",
-        "peft-kinds/lokr-both",
-        "peft-kinds/lokr-conv",
-        "peft-kinds/lora-conv-dora",
-        "peft-kinds/lora-dora-bf16",
-        "peft-kinds/lora-dora-embedding",
-        "peft-kinds/lora-dora-linear",
-        "peft-kinds/lora-gpt2-dora",
-        "peft-kinds/lora-target-parameters",
-        "peft-kinds/lora-target-parameters-only",
-        "peft-kinds/miss",
-        "peft-kinds/oft",
-        "peft-kinds/oft-neumann",
-        "peft-kinds/road",
-        "peft-kinds/shira",
-        "peft-kinds/vera",
-        "peft-kinds/waveft",
-        "lycoris/diag-oft",
-        "lycoris/full",
-        "lycoris/glora",
-        "lycoris/locon",
-        "lycoris/locon-dora",
-        "lycoris/locon-dora-input-axis",
-        "lycoris/locon-rslora",
-        "lycoris/locon-tucker",
-        "lycoris/loha",
-        "lycoris/loha-dora",
-        "lycoris/loha-tucker",
-        "lycoris/lokr",
-        "lycoris/lokr-both-tucker",
-        "lycoris/lokr-full",
     ];
 
     public static IEnumerable<string> Names() =>
@@ -95,7 +56,7 @@ public class KindConformanceTests
         Assert.Empty(result.Findings);
     }
 
-    private static (string Base, string Adapter, string Merged) Files(string name)
+    internal static (string Base, string Adapter, string Merged) Files(string name)
     {
         string folder = Paths.Fixture(name.Split('/'));
         bool isPeft = name.StartsWith("peft", StringComparison.Ordinal);

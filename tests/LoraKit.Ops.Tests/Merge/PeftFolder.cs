@@ -35,6 +35,9 @@ internal sealed class PeftFolder(string folder, int rank, double alpha)
 
     public void Add(string name, DType dtype, long[] shape, double[] values) => _tensors.Add(new(name, dtype, shape, values));
 
+    /// <summary>A tensor of whole numbers.</summary>
+    public void AddBytes(string name, DType dtype, long[] shape, byte[] bytes) => _tensors.Add(new(name, dtype, shape, []) { Raw = bytes });
+
     public string Save()
     {
         SafetensorsBytes.Write(System.IO.Path.Combine(Path, "adapter_model.safetensors"), _tensors);

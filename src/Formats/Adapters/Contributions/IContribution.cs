@@ -10,4 +10,12 @@ internal interface IContribution : IDisposable
     /// <param name="base">The same rows of W, before any update; empty where no update of the tensor needs the base.</param>
     /// <param name="sum">rows × columns.</param>
     void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum);
+
+    /// <summary>
+    /// sum[i, :] += |weight| · (a bound of Σ|terms| of ΔW[firstRow + i, :]), where elements are sums whose terms may cancel: what rounding each of them
+    /// may come to. A kind that says nothing has no larger terms than ΔW itself.
+    /// </summary>
+    void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+    {
+    }
 }

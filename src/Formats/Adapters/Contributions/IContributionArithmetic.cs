@@ -18,6 +18,13 @@ internal interface IContributionArithmetic
 
     /// <summary>Left [rows, rank] · Right [rank, columns], row-major, by rows when they are asked for.</summary>
     IProductRows Product(long rows, int columns, int rank, double[] left, double[] right);
+
+    /// <summary>Σ xᵢ·yᵢ.</summary>
+    double Dot(ReadOnlySpan<double> x, ReadOnlySpan<double> y);
+
+    /// <summary>Of a matrix [rows, columns], row-major, singular triplets [first, first + count) in descending order of their values.</summary>
+    /// <exception cref="LoraKitException">A value is not finite, or it is too large to be decomposed.</exception>
+    SingularPart Singular(double[] matrix, int rows, int columns, int first, int count);
 }
 
 /// <summary>Rows of a product of two matrices in F64; from several threads at once.</summary>
@@ -26,3 +33,9 @@ internal interface IProductRows : IDisposable
     /// <summary>product[i, :] = Σₖ Left[firstRow + i, k] · Right[k, :].</summary>
     void Fill(long firstRow, int rows, Span<double> product);
 }
+
+/// <summary>Some singular triplets of a matrix.</summary>
+/// <param name="Left">Orthonormal columns u, [rows, count], row-major.</param>
+/// <param name="Values">σ.</param>
+/// <param name="Right">Orthonormal rows v, [count, columns], row-major.</param>
+internal sealed record SingularPart(double[] Left, double[] Values, double[] Right);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics;
 
 namespace LoraKit.Formats.Adapters.Contributions;
 
@@ -37,5 +38,43 @@ internal static class RowLoops
             double product = one[i] * two[i] * factor;
             sum[i] += product;
         }
+    }
+
+    /// <summary>sum += factor · (one − two).</summary>
+    public static void AddScaledDifference(ReadOnlySpan<double> one, ReadOnlySpan<double> two, double factor, Span<double> sum)
+    {
+        int i = 0;
+        for (; i <= one.Length - Vector<double>.Count; i += Vector<double>.Count)
+        {
+            Vector<double> product = (new Vector<double>(one[i..]) - new Vector<double>(two[i..])) * factor;
+            (product + new Vector<double>(sum[i..])).CopyTo(sum[i..]);
+        }
+
+        for (; i < one.Length; i++)
+        {
+            double product = (one[i] - two[i]) * factor;
+            sum[i] += product;
+        }
+    }
+
+    /// <summary>Σ one ∘ two, in four partial sums whatever the machine's width.</summary>
+    public static double Dot(ReadOnlySpan<double> one, ReadOnlySpan<double> two)
+    {
+        Vector256<double> sums = Vector256<double>.Zero;
+        int i = 0;
+        for (; i <= one.Length - 4; i += 4)
+        {
+            Vector256<double> product = Vector256.Create(one[i..]) * Vector256.Create(two[i..]);
+            sums += product;
+        }
+
+        double sum = sums[0] + sums[1] + (sums[2] + sums[3]);
+        for (; i < one.Length; i++)
+        {
+            double product = one[i] * two[i];
+            sum += product;
+        }
+
+        return sum;
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Globalization;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
@@ -6,14 +5,14 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Kohya;
 
-/// <summary>The number of an <c>alpha</c> tensor, whatever type it is in, and the tensor for a number.</summary>
+/// <summary>The number of an <c>alpha</c> tensor (and of others of one number), whatever type it is in, and the tensor for a number.</summary>
 internal static class KohyaAlpha
 {
     /// <summary>The value: one finite number.</summary>
     /// <exception cref="InvalidAdapterException">There is not one number, or it is NaN or infinite.</exception>
-    public static double Read(ModuleName module, TensorValue tensor)
+    public static double Read(ModuleName module, TensorValue tensor, string what = "alpha")
     {
-        string where = $"{Printable.Text(tensor.File ?? "")}: module '{Printable.Text(module.Path)}': alpha";
+        string where = $"{Printable.Text(tensor.File ?? "")}: module '{Printable.Text(module.Path)}': {what}";
         int size = tensor.DType.Bytes();
         if (tensor.Shape.Sizes.Any(length => length != 1) || size == 0)
         {
@@ -23,7 +22,7 @@ internal static class KohyaAlpha
 
         Span<byte> bytes = stackalloc byte[sizeof(double)];
         tensor.ReadBytes(0, bytes[..size]);
-        double value = Decode(tensor.DType, bytes[..size])
+        double value = RealNumber.Decode(tensor.DType, bytes[..size])
             ?? throw new InvalidAdapterException($"{where} is stored as {tensor.DType.FileName()}; expected a float or a whole number", tensor.File, tensor.Name);
         return double.IsFinite(value)
             ? value
@@ -44,28 +43,5 @@ internal static class KohyaAlpha
         return float.IsNormal((float)alpha)
             ? (new MemoryTensor(name, new TensorShape(), [(float)alpha]), (float)alpha)
             : (new MemoryTensor(name, new TensorShape(), [alpha]), alpha);
-    }
-
-    private static double? Decode(DType dtype, ReadOnlySpan<byte> bytes)
-    {
-        if (dtype.IsMergeable())
-        {
-            Span<double> value = stackalloc double[1];
-            FloatConvert.ToDoubles(dtype, bytes, value);
-            return value[0];
-        }
-
-        return dtype switch
-        {
-            DType.I64 => BinaryPrimitives.ReadInt64LittleEndian(bytes),
-            DType.U64 => BinaryPrimitives.ReadUInt64LittleEndian(bytes),
-            DType.I32 => BinaryPrimitives.ReadInt32LittleEndian(bytes),
-            DType.U32 => BinaryPrimitives.ReadUInt32LittleEndian(bytes),
-            DType.I16 => BinaryPrimitives.ReadInt16LittleEndian(bytes),
-            DType.U16 => BinaryPrimitives.ReadUInt16LittleEndian(bytes),
-            DType.I8 => (sbyte)bytes[0],
-            DType.U8 => bytes[0],
-            _ => null,
-        };
     }
 }

@@ -1,22 +1,42 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Kohya.Families;
+using LoraKit.Formats.Layouts.Peft;
 
 namespace LoraKit.Formats.Layouts.Kohya;
 
-/// <summary>sd-scripts' LoRA and LyCORIS' LoCon: one file of lora_down, lora_up and alpha by module. See spec/layouts/kohya.md.</summary>
-internal sealed class KohyaLayout : IAdapterLayout
+/// <summary>
+/// sd-scripts' LoRA and every kind of LyCORIS: one file of tensors by module. Two names for it, by whose names the modules have: LyCORIS' own begin with
+/// <c>lycoris_</c>. See spec/layouts/kohya.md and spec/layouts/lycoris.md.
+/// </summary>
+internal sealed class KohyaLayout(string name) : IAdapterLayout
 {
-    public const string LayoutName = "kohya";
+    public const string KohyaName = "kohya";
+    public const string LycorisName = "lycoris";
+
+    private const string LycorisPrefix = "lycoris_";
+
+    private static readonly HashSet<string> Marks = [.. KohyaFamilyList.All.SelectMany(family => family.Marks)];
 
     /// <inheritdoc/>
-    public string Name => LayoutName;
+    public string Name => name;
 
     /// <inheritdoc/>
-    public LayoutMatch Detect(AdapterSource source) =>
-        source.Tensors.Tensors.Any(tensor => KohyaKey.Parse(tensor).Role is KohyaRole.Down or KohyaRole.Up) ? LayoutMatch.Certain : LayoutMatch.No;
+    public LayoutMatch Detect(AdapterSource source)
+    {
+        string[] names = [.. source.Tensors.Tensors.Select(tensor => tensor.Name)];
+        string?[] endings = [.. source.Tensors.Tensors.Select(tensor => KohyaKey.Parse(tensor).Ending)];
+        bool isLora = endings.Any(ending => ending is KohyaKey.Down or KohyaKey.Up);
+        // PEFT has kinds of the same endings; its names have its prefix, or its configuration lies beside them.
+        bool isOther = endings.Any(ending => ending is not null && Marks.Contains(ending))
+            && !names.Any(tensor => tensor.Contains(PeftKey.Prefix, StringComparison.Ordinal) || tensor.Contains(".lora_A.", StringComparison.Ordinal))
+            && (source.Config?.Json.ContainsKey("peft_type") != true || ForeignKeys.Describe(source.Tensors) is not null);
+        bool isLycoris = names.Any(tensor => tensor.StartsWith(LycorisPrefix, StringComparison.Ordinal));
+        return (isLora || isOther) && isLycoris == (name == LycorisName) ? LayoutMatch.Certain : LayoutMatch.No;
+    }
 
     /// <inheritdoc/>
-    public Adapter Read(AdapterSource source) => new KohyaReader(source).Read();
+    public Adapter Read(AdapterSource source) => new KohyaReader(source, name).Read();
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Limits(Adapter adapter) =>
@@ -24,6 +44,7 @@ internal sealed class KohyaLayout : IAdapterLayout
         .. adapter.Deltas.Select(Limit).OfType<string>(),
         .. adapter.Replacements.Select(replacement => $"'{Printable.Text(replacement.Target.Path)}' is replaced in full ({replacement.Reason})"),
         .. LayoutLimits.SeveralUpdates(adapter),
+        .. adapter.LayerReplication.Count > 0 ? ["the layers of its base are replicated, and the names count the new ones"] : (string[])[],
     ];
 
     /// <inheritdoc/>

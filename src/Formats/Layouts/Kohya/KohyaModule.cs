@@ -21,7 +21,7 @@ internal sealed class KohyaModule
         bool isNothing = update.Scale == 0;
         _up = isNothing ? new ComputedTensor(update.Up.Name, update.Up.DType, update.Up.Shape, (_, bytes) => bytes.Clear()) : update.Up;
         Rank = RankOf(update);
-        (_alpha, Alpha) = KohyaAlpha.Of(update, _name + KohyaKey.Alpha, Rank, isNothing ? 1 : update.Scale);
+        (_alpha, Alpha) = KohyaAlpha.Of(update, $"{_name}.{KohyaKey.Alpha}", Rank, isNothing ? 1 : update.Scale);
         IsKernel = update.Down.Shape.Rank > 2 && update.Down.Shape.Sizes.Skip(2).Any(size => size > 1);
         bool isAsRead = _down is StoredTensor && _mid is null or StoredTensor && _up is StoredTensor
             && (update.AlphaTensor is { } stated ? ReferenceEquals(stated, _alpha) : update.Scale == 1);
@@ -42,10 +42,10 @@ internal sealed class KohyaModule
 
     public IEnumerable<TensorToWrite> Tensors()
     {
-        yield return TensorToWrite.Of(_down, _name + KohyaKey.Down);
-        if (_mid is not null) yield return TensorToWrite.Of(_mid, _name + KohyaKey.Mid);
-        yield return TensorToWrite.Of(_up, _name + KohyaKey.Up);
-        yield return TensorToWrite.Of(_alpha, _name + KohyaKey.Alpha);
+        yield return TensorToWrite.Of(_down, $"{_name}.{KohyaKey.Down}");
+        if (_mid is not null) yield return TensorToWrite.Of(_mid, $"{_name}.{KohyaKey.Mid}");
+        yield return TensorToWrite.Of(_up, $"{_name}.{KohyaKey.Up}");
+        yield return TensorToWrite.Of(_alpha, $"{_name}.{KohyaKey.Alpha}");
     }
 
     public static long RankOf(LowRankDelta update) => update.Down is TuckerDown folded ? folded.Down.Shape[0] : update.Rank;

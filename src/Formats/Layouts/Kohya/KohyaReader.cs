@@ -1,70 +1,112 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Kohya.Families;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Kohya;
 
-/// <summary>Keys to the canonical adapter: factors paired and scaled, a Tucker core folded, the rest refused by name or listed.</summary>
-internal sealed class KohyaReader(AdapterSource source)
+/// <summary>Keys to the canonical adapter: tensors gathered by module, each module read by the family that its endings tell.</summary>
+internal sealed class KohyaReader(AdapterSource source, string layout)
 {
-    private readonly KeyLedger _ledger = new(source.Tensors);
-    private readonly List<AdapterIssue> _issues = [];
+    // What LyCORIS adds to norms: the epsilon of F32.
+    private const double DoraEpsilon = 1.0 / (1 << 23);
+    private const string Bundle = "bundle_emb.";
 
-    private string File => source.Tensors.Path;
+    private readonly KohyaContext _context = new(source.Tensors.Path, new(source.Tensors), source.Options, layout == KohyaLayout.LycorisName);
 
-    /// <exception cref="InvalidAdapterException">A tensor has no place, or shapes or alpha make no sense.</exception>
+    /// <exception cref="InvalidAdapterException">A tensor has no place, or shapes, kinds or alpha make no sense.</exception>
     /// <exception cref="UnsupportedException">A tensor belongs to a kind that is not read.</exception>
     public Adapter Read()
     {
-        KohyaKey[] keys = [.. source.Tensors.Tensors.Select(KohyaKey.Parse)];
-        if (keys.FirstOrDefault(key => key.Role == KohyaRole.Refused) is { } refused)
+        if (source.Tensors.Tensors.FirstOrDefault(tensor => tensor.Name.EndsWith(".lora_A.weight", StringComparison.Ordinal) || tensor.Name.EndsWith(".lora_B.weight", StringComparison.Ordinal)) is { } foreign)
         {
-            throw new UnsupportedException(
-                $"{Printable.Text(File)}: module '{Printable.Text(refused.Module.Path)}' uses {refused.Note}", File, refused.Tensor.Name);
+            throw new UnsupportedException($"{Printable.Text(_context.File)}: '{Printable.Text(foreign.Name)}' is one of PEFT's factors beside kohya's, which is not read", _context.File, foreign.Name);
         }
 
-        IReadOnlyList<KohyaFactors> modules = KohyaFactors.Group(keys);
-        List<AdapterDelta> deltas = [.. modules.Select(Delta).OfType<AdapterDelta>()];
-        _ledger.Close();
-        int without = modules.Count(module => module[KohyaRole.Alpha] is null);
-        if (without > 0)
+        List<AdapterDelta> deltas = [];
+        List<Replacement> replacements = [];
+        foreach (KohyaTensors module in Modules())
         {
-            _issues.Add(new("missing_alpha", IssueSeverity.Info,
-                $"{without} of {modules.Count} modules have no alpha: their scale is 1", modules.First(module => module[KohyaRole.Alpha] is null).Module.Path));
-        }
-
-        return new Adapter(source.Path, KohyaLayout.LayoutName, source) { Deltas = deltas, Metadata = source.Tensors.Metadata, Issues = _issues };
-    }
-
-    private LowRankDelta? Delta(KohyaFactors module)
-    {
-        if (module[KohyaRole.Down] is not { } down || module[KohyaRole.Up] is not { } up)
-        {
-            string missing = module[KohyaRole.Up] is not null ? "lora_down" : module[KohyaRole.Down] is not null ? "lora_up" : "either";
-            foreach (KohyaRole role in (ReadOnlySpan<KohyaRole>)[KohyaRole.Down, KohyaRole.Up, KohyaRole.Mid, KohyaRole.Alpha])
+            IKohyaFamily[] families = [.. KohyaFamilyList.All.Where(family => family.Owns(module))];
+            if (families.Where(family => family.IsOfWeight).Skip(1).Any())
             {
-                if (module[role] is { } half) _ledger.Leave(half, $"of kohya's lora_down and lora_up its module has not {missing}");
+                throw module.Wrong($"has tensors of {string.Join(" and ", families.Where(family => family.IsOfWeight).Select(family => family.Name))}; expected one kind of update");
             }
 
-            return null;
+            foreach (IKohyaFamily family in families)
+            {
+                deltas.AddRange(Decomposed(module, family, [.. family.Read(module)]));
+                replacements.AddRange(family.Replace(module));
+            }
+
+            if (families.Length > 0) NoteStray(module);
         }
 
-        ParameterName target = new(module.Module, "weight");
-        TensorValue stored = _ledger.Claim(down);
-        AdapterDelta.RequireValues(target, stored);
-        TensorValue folded = module[KohyaRole.Mid] is { } mid ? TuckerDown.Of(target, stored, _ledger.Claim(mid)) : stored;
-        double rank = down.Shape.Rank > 0 ? down.Shape[0] : 1;
-        TensorValue? stated = module[KohyaRole.Alpha] is { } scalar ? _ledger.Claim(scalar) : null;
-        double alpha = stated is null ? rank : Alpha(module.Module, stated, rank);
-        return new LowRankDelta(target, folded, _ledger.Claim(up), alpha / rank, alpha, WeightOrientation.OutIn) { AlphaTensor = stated };
+        ClaimBundle();
+        _context.Ledger.Close();
+        NoteAlphas();
+        return new Adapter(source.Path, layout, source)
+        {
+            Deltas = deltas,
+            Replacements = replacements,
+            Metadata = source.Tensors.Metadata,
+            Issues = _context.Issues,
+        };
     }
 
-    private double Alpha(ModuleName module, TensorValue stated, double rank)
+    /// <summary>The modules, in the order of their first tensors.</summary>
+    private List<KohyaTensors> Modules()
     {
-        double alpha = KohyaAlpha.Read(module, stated);
-        if (alpha != 0) return alpha;
-        _issues.Add(new("zero_alpha", IssueSeverity.Warning,
-            "alpha is 0, which means the rank to sd-scripts (scale 1) and nothing at all to others; read as sd-scripts does", module.Path));
-        return rank;
+        Dictionary<ModuleName, KohyaTensors> byName = [];
+        List<KohyaTensors> modules = [];
+        foreach (TensorInfo tensor in source.Tensors.Tensors)
+        {
+            if (KohyaKey.Parse(tensor) is not { Ending: { } ending } key) continue;
+            if (!byName.TryGetValue(key.Module, out KohyaTensors? module)) modules.Add(byName[key.Module] = module = new(key.Module, _context));
+            module.Add(ending, tensor);
+        }
+
+        return modules;
+    }
+
+    /// <summary>The update of the weight within its magnitudes, where the file has such.</summary>
+    private AdapterDelta[] Decomposed(KohyaTensors module, IKohyaFamily family, AdapterDelta[] updates)
+    {
+        if (!family.IsOfWeight || updates.Length == 0 || !module.Has("dora_scale")) return updates;
+        if (!family.CanBeDecomposed || updates.Length > 1)
+        {
+            throw module.Unread($"has dora_scale beside {string.Join(" and ", updates.Select(update => update.Kind))}; DoRA is read around one update of LoRA, LoHa or LoKr");
+        }
+
+        return [new MagnitudeDelta(updates[0], module.Require("dora_scale"), MagnitudeAxis.FromShape, source.Options.DoraNorm, DoraEpsilon)];
+    }
+
+    /// <summary>A scale that the kind has no use for.</summary>
+    private void NoteStray(KohyaTensors module)
+    {
+        if (module.Left.ToArray() is not [KohyaKey.Alpha]) return;
+        module.Find(KohyaKey.Alpha);
+        _context.Issues.Add(new("stray_alpha", IssueSeverity.Info, "alpha beside a kind of update that has none: it is not used", module.Name.Path));
+    }
+
+    private void ClaimBundle()
+    {
+        TensorInfo[] packed = [.. source.Tensors.Tensors.Where(tensor => tensor.Name.StartsWith(Bundle, StringComparison.Ordinal))];
+        if (packed.Length == 0) return;
+        Array.ForEach(packed, tensor => _context.Ledger.Claim(tensor));
+        _context.Issues.Add(new("bundle_emb", IssueSeverity.Warning,
+            $"{packed.Length} tensors are embeddings packed into the file (bundle_emb), which belong to prompts and not to the model: they are not merged", packed[0].Name));
+    }
+
+    private void NoteAlphas()
+    {
+        if (_context.WithoutAlpha is { Count: > 0 } without)
+        {
+            _context.Issues.Add(new("missing_alpha", IssueSeverity.Info, $"{without.Count} of {_context.Scaled.Count} modules have no alpha: their scale is 1", without[0].Path));
+        }
+
+        if (_context.Squared.Count == 0) return;
+        _context.Issues.Add(new("lycoris_scale", IssueSeverity.Warning,
+            $"alpha / rank is applied twice to {_context.Squared.Count} modules of LoHa or LoKr, as LyCORIS merges them; LyCORIS in training and other programs apply it once", _context.Squared[0].Path));
     }
 }

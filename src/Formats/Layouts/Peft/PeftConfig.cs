@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+using System.Text.Json;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 
@@ -20,9 +22,11 @@ internal sealed class PeftConfig
             ?? throw new InvalidAdapterException(
                 $"{Printable.Text(path)}: 'peft_type' is missing; expected \"LORA\" or another of PEFT's methods", path);
         BaseModel = Settings.Text("base_model_name_or_path");
-        _rank = Settings.WholeNumber("r", 8);
+        Initialization = Settings.Json["init_lora_weights"] is { } name && name.GetValueKind() == JsonValueKind.String ? Settings.Text("init_lora_weights")!.ToLowerInvariant() : null;
+        Version = VersionOf(Settings.Text("peft_version") ?? "");
+        _rank = Settings.WholeNumber("r", PeftType switch { "GRALORA" or "HIRA" => 32, "VBLORA" => 4, _ => 8 });
         bool isLora = PeftType is "LORA" or "ADALORA";
-        _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", 8);
+        _alpha = Settings.Number(isLora ? "lora_alpha" : "alpha", PeftType == "GRALORA" ? 64 : 8);
         _rankStabilized = Settings.Flag("use_rslora");
         // AdaLoRA keeps lists of flags in a setting of the same name.
         bool hasPatterns = PeftType != "ADALORA";
@@ -36,10 +40,14 @@ internal sealed class PeftConfig
             null or "none" => TrainedBiases.None,
             "all" => TrainedBiases.All,
             "lora_only" => TrainedBiases.LoraOnly,
+            // oft_only, boft_only, …: of the updated modules, as lora_only.
+            { } only when PeftType != "LORA" && only.EndsWith("_only", StringComparison.Ordinal) => TrainedBiases.LoraOnly,
             _ => throw Settings.Wrong("bias", config.Json["bias"], "\"none\", \"all\" or \"lora_only\""),
         };
         ModulesToSave = [.. Settings.Texts("modules_to_save") ?? [], .. HeadsOf(Settings.Text("task_type"))];
         Targets = new PeftTargets(Settings);
+        LayerReplication = Ranges(Settings, "layer_replication");
+        Parameters = new TargetParameters(Settings, Targets);
         TokenRows = new TokenRows(Settings, PeftType == "TRAINABLE_TOKENS" ? "token_indices" : "trainable_token_indices");
     }
 
@@ -48,6 +56,12 @@ internal sealed class PeftConfig
     public string PeftType { get; }
 
     public string? BaseModel { get; }
+
+    /// <summary>How the factors began, in small letters, where that has a name.</summary>
+    public string? Initialization { get; }
+
+    /// <summary>The release of PEFT that wrote the file; null where it says none, as before 0.18.</summary>
+    public Version? Version { get; }
 
     /// <summary>What the file says of square matrices; it is unreliable for all others, whose shape tells.</summary>
     public bool IsConv1D { get; }
@@ -64,6 +78,12 @@ internal sealed class PeftConfig
 
     public PeftTargets Targets { get; }
 
+    /// <summary>The layers that the model is made of; empty where it is the base's own.</summary>
+    public IReadOnlyList<(long Start, long End)> LayerReplication { get; }
+
+    /// <summary>What training was aimed at beside modules.</summary>
+    public TargetParameters Parameters { get; }
+
     public TokenRows TokenRows { get; }
 
     /// <summary>Patterns that decided for no module so far, as (setting, pattern).</summary>
@@ -72,6 +92,14 @@ internal sealed class PeftConfig
 
     /// <summary>The pattern that decides for a module's rank, and the one for its alpha; null where the plain setting does.</summary>
     public (string? Rank, string? Alpha) PatternsOf(ModuleName module) => (_rankPatterns.Find(module.Path)?.Key, _alphaPatterns.Find(module.Path)?.Key);
+
+    /// <summary>Whether it was saved by this version of PEFT or a later one; older ones than 0.18 do not say theirs.</summary>
+    public bool IsSince(int major, int minor)
+    {
+        string[] parts = (Settings.Text("peft_version") ?? "").Split('.');
+        return parts.Length >= 2 && int.TryParse(parts[0], out int savedMajor) && int.TryParse(parts[1], out int savedMinor)
+            && (savedMajor, savedMinor).CompareTo((major, minor)) >= 0;
+    }
 
     /// <summary>Whether a module has this rank and, to the last bit, this scale.</summary>
     public bool Says(ModuleName module, long rank, double scale) =>
@@ -94,6 +122,22 @@ internal sealed class PeftConfig
         }
 
         return new ModuleScale(rank, alpha, Scale(alpha, rank), origin);
+    }
+
+    /// <summary>The first three numbers of <c>0.20.1.dev0@…</c>.</summary>
+    private static Version? VersionOf(string text)
+    {
+        string[] numbers = [.. text.Split('.').Take(3).Select(part => string.Concat(part.TakeWhile(char.IsAsciiDigit))).TakeWhile(digits => digits.Length > 0)];
+        return Version.TryParse(string.Join('.', numbers), out Version? version) ? version : null;
+    }
+
+    private static IReadOnlyList<(long Start, long End)> Ranges(JsonSettings settings, string name)
+    {
+        if (!settings.IsSet(name)) return [];
+        const string expected = "a list of [first layer, layer behind the last]";
+        return settings.Json[name] is JsonArray ranges ? [.. ranges.Select(Range)] : throw settings.Wrong(name, settings.Json[name], expected);
+
+        (long, long) Range(JsonNode? range) => settings.WholeNumbers(name, range) is [var start, var end] ? (start, end) : throw settings.Wrong(name, range, expected);
     }
 
     private double Scale(double alpha, long rank) => alpha / (_rankStabilized ? Math.Sqrt(rank) : rank);

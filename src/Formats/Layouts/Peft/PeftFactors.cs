@@ -9,24 +9,33 @@ internal sealed class PeftFactors
 {
     private readonly Dictionary<PeftRole, TensorInfo> _tensors = [];
 
-    private PeftFactors(ModuleName module) => Module = module;
+    private PeftFactors(ModuleName module, int depth) => (Module, Depth) = (module, depth);
 
     public ModuleName Module { get; }
 
+    /// <summary>How many wrappers lie around these factors' own; 0 but where several wrap one module.</summary>
+    public int Depth { get; }
+
+    /// <summary>Whether it is the output projection of an nn.MultiheadAttention.</summary>
+    public bool IsAttentionOutput { get; private init; }
+
+    /// <summary>The module whose rank and alpha count: for an attention's output projection, the attention.</summary>
+    public ModuleName Configured => IsAttentionOutput ? new(Module.Path[..^(PeftKey.OutputProjection.Length + 1)]) : Module;
+
     public TensorInfo? this[PeftRole role] => _tensors.GetValueOrDefault(role);
 
-    /// <summary>The modules with factors, in the order of their first tensors.</summary>
+    /// <summary>The modules with factors, in the order of their first tensors; a module once for each wrapper.</summary>
     /// <exception cref="InvalidAdapterException">Two tensors are the same factor in two spellings.</exception>
     public static IReadOnlyList<PeftFactors> Group(string file, IEnumerable<PeftKey> keys)
     {
-        Dictionary<ModuleName, PeftFactors> byName = [];
+        Dictionary<(ModuleName, int), PeftFactors> byName = [];
         List<PeftFactors> modules = [];
         foreach (PeftKey key in keys)
         {
             if (!key.IsFactor) continue;
-            if (!byName.TryGetValue(key.Module, out PeftFactors? module))
+            if (!byName.TryGetValue((key.Module, key.Depth), out PeftFactors? module))
             {
-                modules.Add(byName[key.Module] = module = new PeftFactors(key.Module));
+                modules.Add(byName[(key.Module, key.Depth)] = module = new PeftFactors(key.Module, key.Depth) { IsAttentionOutput = key.IsAttentionOutput });
             }
 
             if (module._tensors.TryAdd(key.Role, key.Tensor)) continue;

@@ -11,8 +11,15 @@ internal static class PeftIssues
     [
         .. BaseModel(config), .. StraySettings(config), .. Prefixes(keys), .. Ignored(keys), .. UnusedPatterns(config), .. MissingBiases(config, modules),
         .. MissingTokens(config, keys), .. TiedFactors(config, modules),
-        .. config.Targets.IssuesOf([.. modules.Select(module => module.Module.Path)]),
+        .. config.Targets.IssuesOf([.. modules.Where(module => !module.IsAttentionOutput && config.Parameters.Of(module.Module).Count == 0).Select(module => module.Module.Path)]),
+        .. Nested(config, modules),
     ];
+
+    private static IEnumerable<AdapterIssue> Nested(PeftConfig config, IReadOnlyList<PeftFactors> modules) => modules
+        .Where(module => module.Depth > 0 && config.Parameters.Of(module.Module).Count == 0)
+        .Take(1)
+        .Select(module => new AdapterIssue("nested_factors", IssueSeverity.Info,
+            "adapters wrap one another (base_layer.lora_*): their updates are added, all with this configuration's rank and alpha", module.Module.Path));
 
     private static IEnumerable<AdapterIssue> BaseModel(PeftConfig config)
     {

@@ -21,14 +21,23 @@ internal sealed record PeftKey(
     /// <summary>What the names of tensors that belong to no module begin with.</summary>
     public const string ModelPrefix = "base_model.";
 
+    /// <summary>The module inside nn.MultiheadAttention that PEFT updates beside its own weight.</summary>
+    public const string OutputProjection = "out_proj";
+
     private const string BaseLayer = "base_layer";
     private const string SavedModules = "modules_to_save";
     private const string OriginalModule = "original_module";
     private const string TokenAdapter = "token_adapter";
 
-    /// <summary>Whether it is a factor, or the bias of one.</summary>
-    public bool IsFactor =>
-        Role is PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB;
+    /// <summary>How many wrappers lie around the one that a factor belongs to: <c>X.base_layer.lora_A</c> has 1.</summary>
+    public int Depth { get; init; }
+
+    /// <summary>Whether it belongs to the output projection of an nn.MultiheadAttention: <c>X.base_layer.out_proj.lora_A</c>.</summary>
+    public bool IsAttentionOutput { get; init; }
+
+    /// <summary>Whether it is a factor, or what belongs to one.</summary>
+    public bool IsFactor => Role is PeftRole.LoraA or PeftRole.LoraB or PeftRole.LoraBias or PeftRole.EmbeddingA or PeftRole.EmbeddingB
+        or PeftRole.Magnitude or PeftRole.Diagonal;
 
     /// <summary>Takes a name apart; anything that is no known spelling is a plain parameter.</summary>
     /// <param name="tensor">The tensor.</param>
@@ -74,9 +83,10 @@ internal sealed record PeftKey(
     {
         foreach (string name in method.SharedTensors)
         {
-            if (tensor.Name == $"{ModelPrefix}{name}" || tensor.Name == $"{ModelPrefix}{name}.{adapterName}")
+            string own = name.EndsWith('*') ? name[..^1] + tensor.Name[(tensor.Name.LastIndexOf('.') + 1)..] : name;
+            if (tensor.Name == $"{ModelPrefix}{own}" || tensor.Name == $"{ModelPrefix}{own}.{adapterName}")
             {
-                return Key(PeftRole.SharedTensor, [], name) with { Tensor = tensor, HasPrefix = true };
+                return Key(PeftRole.SharedTensor, [], own) with { Tensor = tensor, HasPrefix = true };
             }
         }
 
@@ -92,6 +102,9 @@ internal sealed record PeftKey(
             case "lora_B" when rest is [.., "bias"] && rest.Length <= 2: return Factor(PeftRole.LoraBias, module, rest[..^1]);
             case "lora_embedding_A" when rest.Length <= 1: return Factor(PeftRole.EmbeddingA, module, rest);
             case "lora_embedding_B" when rest.Length <= 1: return Factor(PeftRole.EmbeddingB, module, rest);
+            case "lora_magnitude_vector" when rest.Length <= 1 || rest is [_, "weight"]:
+                return Factor(PeftRole.Magnitude, module, rest is [.., "weight"] ? rest[..^1] : rest);
+            case "lora_diag" when rest.Length <= 1: return Factor(PeftRole.Diagonal, module, rest);
             case "trainable_tokens_delta" when rest.Length <= 1: return Key(PeftRole.TokenRows, WithoutTokenAdapter(module), "weight", Name(rest));
             case "trainable_tokens_original": return Key(PeftRole.Ignored, module, part, note: "the original rows of trained tokens");
             case "lora_velora_embed": return Key(PeftRole.Ignored, module, part, note: "VeLoRA's training state");
@@ -109,15 +122,15 @@ internal sealed record PeftKey(
 
     private static PeftKey Factor(PeftRole role, ReadOnlySpan<string> module, ReadOnlySpan<string> infix)
     {
-        string? nesting = module switch
+        if (module is [.., BaseLayer, OutputProjection] && module.IndexOf(BaseLayer) == module.Length - 2 && module.Length > 2)
         {
-            [.., BaseLayer, "out_proj"] => "LoRA on nn.MultiheadAttention (base_layer.out_proj)",
-            [.., BaseLayer] => "target_parameters (several parameters of one module, base_layer.lora_*)",
-            _ => module.Contains(BaseLayer) ? "adapters inside each other (base_layer)" : null,
-        };
-        return nesting is null
-            ? Key(role, module, "weight", Name(infix))
-            : Key(PeftRole.Refused, module[..module.IndexOf(BaseLayer)], "weight", note: nesting);
+            return Key(role, [.. module[..^2], OutputProjection], "weight", Name(infix)) with { IsAttentionOutput = true };
+        }
+
+        // Every wrapper hides its module one base_layer deeper; the base's own names have none of them.
+        int depth = module.Length - module.TrimEnd(BaseLayer).Length;
+        string[] own = [.. module.ToArray().Where(part => part != BaseLayer)];
+        return Key(role, own, "weight", Name(infix)) with { Depth = depth };
     }
 
     private static PeftKey Plain(ReadOnlySpan<string> parts) =>

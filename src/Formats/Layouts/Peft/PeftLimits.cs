@@ -41,7 +41,8 @@ internal static class PeftLimits
             DenseDelta bias when bias.Scale != modules[bias.Target.Module].Scale && !double.IsFinite(bias.Scale / modules[bias.Target.Module].Scale) =>
                 $"{target} has scale {bias.Scale} and its module {modules[bias.Target.Module].Scale}: they have one alpha",
             DenseDelta => null,
-            _ => $"{target} has an update of kind {delta.Kind}",
+            ExpertsDelta => $"{target} is LoRA on a stack of expert weights (target_parameters), which is not written yet",
+            _ => $"{target} has an update of kind {(delta.Facts.Dora ? "DoRA over " : "")}{delta.Kind}",
         };
     }
 

@@ -5,31 +5,16 @@ internal static class PeftMethods
 {
     private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal)
     {
-        ["ADALORA"] = "AdaLoRA",
         ["ADAMSS"] = "AdaMSS",
         ["ADAPTION_PROMPT"] = "adaption prompt",
         ["BEFT"] = "BEFT",
-        ["BOFT"] = "BOFT",
-        ["BONE"] = "Bone",
-        ["C3A"] = "C3A",
         ["CARTRIDGE"] = "Cartridge",
         ["CPT"] = "context-aware prompt tuning",
         ["DEFT"] = "DEFT",
-        ["DELORA"] = "DeLoRA",
-        ["FOURIERFT"] = "FourierFT",
         ["FROD"] = "FRoD",
         ["GLORA"] = "GLoRA",
-        ["GRALORA"] = "GraLoRA",
-        ["HIRA"] = "HiRA",
-        ["HRA"] = "HRA",
-        ["IA3"] = "IA3",
         ["LILY"] = "Lily",
-        ["LN_TUNING"] = "layer-norm tuning",
-        ["LOHA"] = "LoHa",
-        ["LOKR"] = "LoKr",
-        ["MISS"] = "MiSS",
         ["MULTITASK_PROMPT_TUNING"] = "multitask prompt tuning",
-        ["OFT"] = "OFT",
         ["OSF"] = "OSF",
         ["P_TUNING"] = "p-tuning",
         ["PEANUT"] = "PEANuT",
@@ -37,16 +22,7 @@ internal static class PeftMethods
         ["PREFIX_TUNING"] = "prefix tuning",
         ["PROMPT_TUNING"] = "prompt tuning",
         ["PSOFT"] = "PSOFT",
-        ["PVERA"] = "PVeRA",
-        ["RANDLORA"] = "RandLoRA",
-        ["ROAD"] = "RoAd",
-        ["SHIRA"] = "SHiRA",
         ["SUPERTUNING"] = "super tuning",
-        ["TINYLORA"] = "TinyLoRA",
-        ["UNILORA"] = "UniLoRA",
-        ["VBLORA"] = "VB-LoRA",
-        ["VERA"] = "VeRA",
-        ["WAVEFT"] = "WaveFT",
         ["XLORA"] = "X-LoRA",
     };
 
@@ -58,7 +34,7 @@ internal static class PeftMethods
     // By the beginning of a key's component.
     private static readonly (string Beginning, string Method)[] Keys =
     [
-        ("lora_magnitude_vector", "DoRA"), ("lora_diag", "KaSA"), ("lora_E", "AdaLoRA"),
+        ("lora_E", "AdaLoRA"),
         ("hada_", "LoHa"), ("lokr_", "LoKr"), ("ia3_l", "IA3"), ("oft_", "OFT"), ("boft_", "BOFT"), ("hra_u", "HRA"),
         ("vera_", "VeRA"), ("pvera_", "PVeRA"), ("randlora_", "RandLoRA"), ("fourierft_", "FourierFT"), ("waveft_", "WaveFT"),
         ("vblora_", "VB-LoRA"), ("unilora_", "UniLoRA"), ("miss_block", "MiSS"), ("bone_block", "Bone"), ("shira_", "SHiRA"),

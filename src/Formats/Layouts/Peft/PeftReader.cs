@@ -13,6 +13,7 @@ internal sealed class PeftReader
     private readonly IReadOnlyList<PeftKey> _keys;
     private readonly KeyLedger _ledger;
     private readonly List<AdapterIssue> _issues = [];
+    private LoraVariants _variants = null!;
 
     public PeftReader(AdapterSource source, PeftConfig config, IReadOnlyList<PeftKey> keys)
     {
@@ -29,8 +30,10 @@ internal sealed class PeftReader
     public Adapter Read()
     {
         IReadOnlyList<PeftFactors> modules = _config.PeftType == "LORA" ? PeftFactors.Group(File, _keys) : [];
+        _variants = new LoraVariants(_config, _source.Options, modules, _ledger, _issues);
         List<AdapterDelta> deltas = [.. modules.SelectMany(Deltas)];
-        List<Replacement> replacements = Replacements(new SavedParameters(_config, modules));
+        RefuseNested(modules, deltas);
+        List<Replacement> replacements = Replacements(new SavedParameters(_config, modules, _keys.Where(key => key.Role == PeftRole.MethodTensor).Select(key => key.Module)));
         if (PeftMethodList.Of(_config.PeftType) is { } method)
         {
             (List<AdapterDelta> Deltas, List<Replacement> Replacements) read = PeftMethodReader.Read(method, _config, _source.Options, File, _keys, _ledger, _issues);
@@ -51,18 +54,45 @@ internal sealed class PeftReader
         {
             Deltas = deltas,
             Replacements = replacements,
+            LayerReplication = _config.LayerReplication,
             Config = _source.Config,
             Metadata = _source.Tensors.Metadata,
             Issues = _issues,
         };
     }
 
+    /// <summary>Adapters inside each other add up where each update is its own; one that depends on the weight would see what the inner ones made of it.</summary>
+    private void RefuseNested(IReadOnlyList<PeftFactors> modules, List<AdapterDelta> deltas)
+    {
+        HashSet<ModuleName> nested = [.. modules.Where(module => module.Depth > 0).Select(module => module.Module)];
+        if (deltas.Find(delta => delta.NeedsBase && nested.Contains(delta.Target.Module)) is not { } unfit) return;
+        throw new UnsupportedException(
+            $"{Printable.Text(File)}: module '{Show(unfit.Target.Module)}' has adapters inside each other (base_layer), one of which depends on the weight: "
+            + "what the inner ones leave is not the base; merge them one after the other", File, unfit.Tensors[0].Name);
+    }
+
     private IEnumerable<AdapterDelta> Deltas(PeftFactors module)
     {
-        if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (a, b)) yield return Linear(module.Module, a, b);
+        if (_config.Parameters.Of(module.Module) is { Count: > 0 } parameters)
+        {
+            if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (down, up))
+            {
+                yield return ParameterFactors.Read(_config, _source.Options, File, module, parameters, _ledger.Claim(down), _ledger.Claim(up));
+            }
+
+            yield break;
+        }
+
+        if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (a, b)) yield return a.Shape.Rank == 2 && b.Shape.Rank == 3 ? MergedLinear(module.Module, a, b) : Linear(module, a, b);
         if (module.Pair(PeftRole.EmbeddingA, PeftRole.EmbeddingB, _ledger) is var (embeddingA, embeddingB))
         {
-            yield return Embedding(module.Module, embeddingA, embeddingB);
+            yield return _variants.Around(module, Embedding(module.Module, embeddingA, embeddingB));
+        }
+
+        bool isPair = (module[PeftRole.LoraA] ?? module[PeftRole.EmbeddingA]) is not null;
+        foreach (PeftRole role in isPair ? [] : (PeftRole[])[PeftRole.Magnitude, PeftRole.Diagonal])
+        {
+            if (module[role] is { } lone) _ledger.Leave(lone, "without the factors it belongs to");
         }
 
         if (module[PeftRole.LoraBias] is { } bias)
@@ -78,27 +108,44 @@ internal sealed class PeftReader
         }
     }
 
-    private LowRankDelta Linear(ModuleName module, TensorInfo a, TensorInfo b)
+    private AdapterDelta Linear(PeftFactors factors, TensorInfo a, TensorInfo b)
     {
-        ModuleScale scale = ScaleFor(module, a);
-        if (a.Shape.Rank == 2 && b.Shape.Rank == 3)
-        {
-            throw new UnsupportedException(
-                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}: the old MergedLinear, which is not "
-                + "read yet", File, b.Name);
-        }
-
+        ModuleName module = factors.Module;
+        ModuleScale scale = ScaleFor(factors.Configured, a);
         if (a.Shape.Rank > 2 && b.Shape.Rank == a.Shape.Rank && b.Shape[1] > 0 && b.Shape[1] < scale.Rank && scale.Rank % b.Shape[1] == 0)
         {
             throw new UnsupportedException(
-                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}: LoRA on a grouped convolution, "
-                + "which is not read yet", File, b.Name);
+                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}: LoRA on a grouped convolution, in which "
+                + "every group sees all inputs, so that no weight [out, in/groups, …] can hold the update; PEFT does not merge it either", File, b.Name);
         }
 
         // Linear and Conv1D have the same factors; only the base's shape tells them apart. A kernel belongs to nn.ConvNd: [out, in, …].
-        WeightOrientation orientation = a.Shape.Rank == 2 ? WeightOrientation.FromShape : WeightOrientation.OutIn;
-        return new LowRankDelta(
-            new(module, "weight"), _ledger.Claim(a), _ledger.Claim(b), scale.Scale, scale.Alpha, orientation, _config.IsConv1D);
+        ParameterName target = _variants.TargetOf(factors);
+        bool isLinear = a.Shape.Rank == 2 && target.Parameter == "weight" && !factors.IsAttentionOutput;
+        (TensorValue down, TensorValue up) = _variants.Unpack(factors, _ledger.Claim(a), _ledger.Claim(b));
+        return _variants.Around(factors, new LowRankDelta(
+            target, down, up, scale.Scale * _variants.Times(factors), scale.Alpha, isLinear ? WeightOrientation.FromShape : WeightOrientation.OutIn, _config.IsConv1D));
+    }
+
+    /// <summary>LoRA on some of the parts of one weight, as PEFT had it before 0.3: <c>enable_lora</c> says on which.</summary>
+    private MergedLinearDelta MergedLinear(ModuleName module, TensorInfo a, TensorInfo b)
+    {
+        IReadOnlyList<bool> enabled = _config.Settings.Flags("enable_lora") ?? throw new InvalidAdapterException(
+            $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape} and B {b.Shape}, the old MergedLinear's, but the configuration has no "
+            + "'enable_lora' to say which parts they update", File, b.Name);
+        ModuleScale scale = _config.ScaleOf(module);
+        int count = enabled.Count(part => part);
+        if (a.Shape[0] != scale.Rank * count)
+        {
+            throw new InvalidAdapterException(
+                $"{Printable.Text(File)}: module '{Show(module)}' has A {a.Shape}; expected {scale.Rank} rows (from {scale.RankOrigin}) for each of {count} parts ('enable_lora')", File, a.Name);
+        }
+
+        return new(new(module, "weight"), _ledger.Claim(a), _ledger.Claim(b), enabled, scale.Scale, scale.Alpha)
+        {
+            Orientation = WeightOrientation.FromShape,
+            SquareIsInOut = _config.IsConv1D,
+        };
     }
 
     /// <summary>ΔW [vocab, dim] = s·(B·A)ᵀ = s·Aᵀ·Bᵀ, so Aᵀ goes up and Bᵀ goes down.</summary>

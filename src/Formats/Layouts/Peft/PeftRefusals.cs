@@ -9,15 +9,9 @@ internal static class PeftRefusals
 {
     private static readonly (string Setting, string What)[] Variants =
     [
-        ("use_dora", "DoRA, whose update depends on the base's weights and which is not read yet; merge it into its base with PEFT, and extract a plain LoRA from the result"),
-        ("target_parameters", "LoRA on parameters instead of modules, which is not read yet"),
-        ("kasa_config", "KaSA, which truncates the base's weights and is not read yet"),
-        ("use_bdlora", "BD-LoRA, whose factors are block-diagonal and packed, which is not read yet"),
-        ("use_qalora", "QALoRA, whose factors are pooled for a quantized base, which is not read yet"),
+        ("use_qalora", "QALoRA, whose A sums groups of inputs for a GPTQ base: PEFT does not merge it, and its dense form belongs to the dequantized base, which is no file"),
         ("alora_invocation_tokens", "activated LoRA, which applies to part of the tokens and cannot be merged"),
         ("arrow_config", "Arrow, which routes between adapters at run time and cannot be merged"),
-        ("layer_replication", "repeated layers: the base's layers must be duplicated first, which is not done yet"),
-        ("enable_lora", "the old MergedLinear (several projections in one B), which is not read yet"),
     ];
 
     /// <exception cref="UnsupportedException">The adapter is of a kind that is not read.</exception>
@@ -45,12 +39,11 @@ internal static class PeftRefusals
         string name = settings.Text("init_lora_weights")!;
         return name.ToLowerInvariant() switch
         {
-            "gaussian" or "eva" or "orthogonal" or "mica" => null,
-            "olora" => "OLoRA, which takes the initial factors out of the base" + cure,
+            "gaussian" or "eva" or "orthogonal" or "mica" or "pissa" or "olora" => null,
             "loftq" => "LoftQ, which was trained on a quantized approximation of the base; it belongs to that base alone",
-            "lora_ga" => "LoRA-GA, which takes the initial factors out of the base" + cure,
-            { } pissa when pissa.StartsWith("pissa", StringComparison.Ordinal) => "PiSSA, which takes the initial factors out of the base" + cure,
-            { } corda when corda.StartsWith("corda", StringComparison.Ordinal) => "CorDA, which takes the initial factors out of the base" + cure,
+            "lora_ga" => "LoRA-GA, which takes initial factors made of gradients out of the base, and the gradients are not in the file" + cure,
+            { } pissa when pissa.StartsWith("pissa_niter_", StringComparison.Ordinal) => "PiSSA by a randomized decomposition, which takes out of the base what no one can repeat" + cure,
+            { } corda when corda.StartsWith("corda", StringComparison.Ordinal) => "CorDA, which takes initial factors made of sampled covariances out of the base, and these are not in the file" + cure,
             _ => "an initialization that LoraKit does not know: it may have changed the base",
         };
     }

@@ -27,6 +27,12 @@ internal enum PeftRole : byte
     /// <summary><c>lora_embedding_B</c>.</summary>
     EmbeddingB,
 
+    /// <summary><c>lora_magnitude_vector</c>: DoRA's.</summary>
+    Magnitude,
+
+    /// <summary><c>lora_diag</c>: KaSA's.</summary>
+    Diagonal,
+
     /// <summary><c>trainable_tokens_delta</c>: rows of single tokens.</summary>
     TokenRows,
 

@@ -37,6 +37,13 @@ internal sealed class PeftTargets
         (_endings is not null || _pattern is { Length: > 0 }) && !modules.Any(IsExcluded)
         && !IssuesOf(modules).Any(issue => issue.Severity == IssueSeverity.Warning);
 
+    /// <summary>Whether the settings name a module, layers and exclusions aside.</summary>
+    public bool Names(string module)
+    {
+        if (_endings is not null) return Endings(module).Intersect(_endings).Any();
+        return _pattern == "all-linear" || (_pattern is { Length: > 0 } pattern && !ByPattern(pattern, [module]).Exists(issue => issue.Code == "untargeted_module"));
+    }
+
     private bool IsExcluded(string module)
     {
         const string setting = "exclude_modules";

@@ -63,9 +63,13 @@ internal sealed class PeftWriter
     {
         if (!_isTokensOnly) _config["peft_type"] = "LORA";
         LowRankDelta[] modules = [.. _modules.Values];
+        // What is written is written as modules; a parameter's ranks are looked up by another name.
+        if (_config["target_parameters"] is JsonArray { Count: > 0 }) _config["target_parameters"] = null;
         PeftRanks.Set(_config, modules);
         PeftSelection.Set(_config, [.. modules.Select(module => module.Target.Module)], _adapter.BaseModules);
         replacements.Set(_config, _isTokensOnly);
+        // Factors are written at their full sizes.
+        if (_config["use_bdlora"] is not null) _config["use_bdlora"] = null;
         SetFlag("lora_bias", _adapter.Deltas.Any(delta => delta is DenseDelta));
         if (PeftOrientation.OfSquares(modules) is { } isInOut) SetFlag("fan_in_fan_out", isInOut);
 

@@ -3,7 +3,7 @@ using LoraKit.Formats.Adapters;
 namespace LoraKit.Formats.Layouts.Peft;
 
 /// <summary>Which of the base's own parameters may lie in an adapter's file, and why. See spec/layouts/peft.md, "Replacements".</summary>
-internal sealed class SavedParameters(PeftConfig config, IReadOnlyList<PeftFactors> modules)
+internal sealed class SavedParameters(PeftConfig config, IReadOnlyList<PeftFactors> modules, IEnumerable<ModuleName> otherModules)
 {
     // The input and output embeddings of the model families; PEFT saves them whole when the vocabulary was resized or they are targets.
     private static readonly HashSet<string> Embeddings = new(StringComparer.Ordinal)
@@ -11,7 +11,8 @@ internal sealed class SavedParameters(PeftConfig config, IReadOnlyList<PeftFacto
         "embed_tokens", "lm_head", "wte", "word_embeddings", "shared", "embed_in", "embed_out",
     };
 
-    private readonly Dictionary<ModuleName, PeftFactors> _updated = modules.ToDictionary(module => module.Module);
+    private readonly HashSet<ModuleName> _others = [.. otherModules];
+    private readonly Dictionary<ModuleName, PeftFactors> _updated = modules.DistinctBy(module => module.Module).ToDictionary(module => module.Module);
 
     /// <summary>Why a parameter replaces the base's: <c>modules_to_save</c>, <c>embedding</c>, <c>bias</c>; null where it must not be.</summary>
     public string? Reason(PeftKey key)
@@ -63,7 +64,7 @@ internal sealed class SavedParameters(PeftConfig config, IReadOnlyList<PeftFacto
     private bool IsTrainedBias(PeftKey key) => config.Biases switch
     {
         TrainedBiases.All => key.Parameter.Contains("bias", StringComparison.Ordinal) || key.Module.Path.Contains("bias", StringComparison.Ordinal),
-        TrainedBiases.LoraOnly => key.Parameter == "bias" && _updated.ContainsKey(key.Module),
+        TrainedBiases.LoraOnly => key.Parameter == "bias" && (_updated.ContainsKey(key.Module) || _others.Contains(key.Module)),
         _ => false,
     };
 }

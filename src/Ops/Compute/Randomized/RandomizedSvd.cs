@@ -82,11 +82,11 @@ public static class RandomizedSvd
         new RowPasses(source, PanelProduct.Of(options.Width), options.Threads, cancellation).Compare(left, right, right.Length / source.Columns);
 
     /// <summary>About how much memory a decomposition takes, if its first sketch is enough.</summary>
-    internal static long WorkingBytes(IRowSource source, RandomizedSvdOptions options)
+    internal static long WorkingBytes(long rows, long columns, RandomizedSvdOptions options)
     {
-        long size = Math.Min(Padded((options.Rank ?? FirstRank) + (long)options.Oversampling) * options.PowerIterations, Math.Min(source.Rows, source.Columns));
+        long size = Math.Min(Padded((options.Rank ?? FirstRank) + (long)options.Oversampling) * options.PowerIterations, Math.Min(rows, columns));
         // The basis, its images and sums of them; the projections, and copies for the small decomposition.
-        return sizeof(double) * size * 3 * (source.Rows + source.Columns);
+        return sizeof(double) * size * 3 * (rows + columns);
     }
 
     private static ApproximateSvd Exact(IRowSource source, RowPasses passes, RandomizedSvdOptions options, ICompute compute)

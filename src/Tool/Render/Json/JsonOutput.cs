@@ -29,6 +29,8 @@ internal static class JsonOutput
 
     public static void Write(TextWriter output, StackDocument document) => Write(output, document, ToolJson.Default.StackDocument);
 
+    public static void Write(TextWriter output, ConvertDocument document) => Write(output, document, ToolJson.Default.ConvertDocument);
+
     public static void Write(TextWriter output, ExtractDocument document) => Write(output, document, ToolJson.Default.ExtractDocument);
 
     public static void Write(TextWriter output, UnmergeDocument document) => Write(output, document, ToolJson.Default.UnmergeDocument);
@@ -63,6 +65,7 @@ internal static class JsonOutput
 [JsonSerializable(typeof(RescaleDocument))]
 [JsonSerializable(typeof(ResizeDocument))]
 [JsonSerializable(typeof(StackDocument))]
+[JsonSerializable(typeof(ConvertDocument))]
 [JsonSerializable(typeof(ExtractDocument))]
 [JsonSerializable(typeof(UnmergeDocument))]
 [JsonSerializable(typeof(DoctorDocument))]

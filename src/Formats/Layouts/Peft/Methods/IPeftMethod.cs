@@ -14,8 +14,17 @@ internal interface IPeftMethod
     /// <summary>The names its tensors have after the module's: <c>hada_w1_a</c>, <c>oft_R.weight</c>.</summary>
     IReadOnlyList<string> ModuleTensors { get; }
 
-    /// <summary>The names of tensors that belong to no module: <c>vera_A</c> (in the file <c>base_model.vera_A</c>).</summary>
+    /// <summary>
+    /// The names of tensors that belong to no module: <c>vera_A</c> (in the file <c>base_model.vera_A</c>); <c>tinylora_v.*</c> stands for
+    /// any last component.
+    /// </summary>
     IReadOnlyList<string> SharedTensors => [];
+
+    /// <summary>Refuses a file that lacks what all modules need; before any is read.</summary>
+    /// <exception cref="LoraKitException">It does.</exception>
+    void Require(PeftMethodContext context)
+    {
+    }
 
     /// <summary>The updates of one module; every tensor it asks the module for is claimed.</summary>
     /// <exception cref="InvalidAdapterException">A tensor is missing, or shapes and configuration contradict each other.</exception>

@@ -3,22 +3,31 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft.Methods;
 
-/// <summary>LoHa: <c>hada_w1_a</c> [out, r], <c>hada_w1_b</c> [r, in], the same for w2. See spec/layouts/peft.md, "LoHa".</summary>
+/// <summary>
+/// LoHa: <c>hada_w1_a</c> [out, r], <c>hada_w1_b</c> [r, in], the same for w2; with Tucker cores <c>hada_t1</c>, <c>hada_t2</c>
+/// [r, r, …kernel] the first is [r, out]. See spec/layouts/peft.md, "LoHa".
+/// </summary>
 internal sealed class Loha : IPeftMethod
 {
     public string PeftType => "LOHA";
 
     public string Name => "LoHa";
 
-    public IReadOnlyList<string> ModuleTensors => ["hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"];
+    public IReadOnlyList<string> ModuleTensors => ["hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2"];
 
     public IEnumerable<AdapterDelta> Read(PeftModule module, PeftMethodContext context)
     {
-        (StoredTensor Up, StoredTensor Down) first = (module.Require("hada_w1_a"), module.Require("hada_w1_b"));
-        (StoredTensor Up, StoredTensor Down) second = (module.Require("hada_w2_a"), module.Require("hada_w2_b"));
+        (TensorValue Up, TensorValue Down) first = Pair(module, "1"), second = Pair(module, "2");
         ModuleScale scale = context.ScaleOf(module);
-        if (first.Up.Shape.Rank != 2 || first.Down.Shape.Rank != 2) throw module.Wrong($"hada_w1_a {first.Up.Shape} and hada_w1_b {first.Down.Shape} are no matrices; expected [out, r] and [r, in]");
-        TensorShape shape = new(first.Up.Shape[0], first.Down.Shape[1]);
+        if (module.Has("hada_t1") != module.Has("hada_t2")) throw module.Wrong("one of hada_t1 and hada_t2 is missing; expected both or none");
+        if (first.Up.Shape.Rank != 2 || first.Down.Shape.Rank < 2) throw module.Wrong($"hada_w1_a {first.Up.Shape} and hada_w1_b {first.Down.Shape} are no matrices; expected [out, r] and [r, in]");
+        TensorShape shape = new([first.Up.Shape[0], .. first.Down.Shape.Sizes.AsSpan()[1..]]);
         yield return new LohaDelta(module.Weight, first, second, shape, scale.Scale, scale.Alpha);
+    }
+
+    private static (TensorValue Up, TensorValue Down) Pair(PeftModule module, string number)
+    {
+        (StoredTensor up, StoredTensor down) = (module.Require($"hada_w{number}_a"), module.Require($"hada_w{number}_b"));
+        return module.Find($"hada_t{number}") is { } core ? (module.Turned(up), TuckerDown.Of(module.Weight, down, core)) : (up, down);
     }
 }

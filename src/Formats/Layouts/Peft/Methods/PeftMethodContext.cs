@@ -25,4 +25,24 @@ internal sealed record PeftMethodContext(PeftConfig Config, AdapterReadOptions O
     /// <exception cref="InvalidAdapterException">It is not.</exception>
     public StoredTensor RequireShared(string name) => Shared.TryGetValue(name, out StoredTensor? tensor) ? tensor : throw new InvalidAdapterException(
         $"{Printable.Text(Settings.Path)}: the tensors have no {PeftKey.ModelPrefix}{name}; expected it beside the modules' own", Settings.Path);
+
+    /// <summary>Refuses a method's adapter that was saved without its random projections.</summary>
+    /// <exception cref="UnsupportedException">One of <see cref="IPeftMethod.SharedTensors"/> is missing.</exception>
+    public void RequireProjections(IPeftMethod method)
+    {
+        if (method.SharedTensors.FirstOrDefault(name => !Shared.ContainsKey(name)) is not { } missing) return;
+        throw new UnsupportedException(
+            $"{Printable.Text(Settings.Path)}: the {method.Name} adapter was saved without {PeftKey.ModelPrefix}{missing}: PEFT would draw it from its generator in sizes that only the whole model tells; "
+            + "save it again with save_projection=True", Settings.Path);
+    }
+
+    /// <summary>The configuration's rank must be the tensors': PEFT would not load them otherwise.</summary>
+    /// <exception cref="InvalidAdapterException">It is another.</exception>
+    public void RequireRank(PeftModule module, StoredTensor factor, int dimension)
+    {
+        ModuleScale said = ScaleOf(module);
+        if (factor.Shape.Rank <= dimension || factor.Shape[dimension] == said.Rank) return;
+        throw module.Wrong(
+            $"'{Printable.Text(factor.Name)}' is {factor.Shape}, so rank {factor.Shape[dimension]}, but {Printable.Text(Settings.Path)} says {said.Rank} (from {said.RankOrigin})");
+    }
 }

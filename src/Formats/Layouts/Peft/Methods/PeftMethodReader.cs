@@ -21,6 +21,7 @@ internal static class PeftMethodReader
         }
 
         PeftMethodContext context = new(config, options, modules) { Shared = shared, Issues = issues };
+        method.Require(context);
         List<AdapterDelta> deltas = [.. modules.SelectMany(module => method.Read(module, context))];
         return (deltas, [.. modules.SelectMany(module => method.Replace(module, context))]);
     }

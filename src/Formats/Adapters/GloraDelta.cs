@@ -1,0 +1,175 @@
+using LoraKit.Formats.Adapters.Contributions;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Adapters;
+
+/// <summary>
+/// GLoRA: ΔW = Scale · (B₁·B₂ + W·A₁·A₂), where A₁·A₂ mixes the inputs of W (of a kernel, at each of its positions). Source: LyCORIS
+/// (modules/glora.py), after arXiv 2306.07967. See spec/algebra.md, "GLoRA".
+/// </summary>
+public sealed class GloraDelta : AdapterDelta
+{
+    private readonly GloraFactors? _other;
+
+    /// <summary>An update of <paramref name="target"/>.</summary>
+    /// <param name="target">What it updates.</param>
+    /// <param name="factors">The factors by their meaning.</param>
+    /// <param name="other">A second way to take the same tensors, for a weight that the first does not fit; null where there is none.</param>
+    /// <param name="alpha">What the file says alpha is, for reports.</param>
+    /// <exception cref="InvalidAdapterException">A factor has no real values, the shapes do not chain, or a scale is not finite.</exception>
+    public GloraDelta(ParameterName target, GloraFactors factors, GloraFactors? other, double? alpha)
+        : base(target)
+    {
+        foreach (TensorValue tensor in factors.Tensors)
+        {
+            RequireValues(target, tensor);
+        }
+
+        if (!factors.Chain)
+        {
+            throw Unfit(target, factors.A1, $"the factors {string.Join(", ", factors.Tensors.Select(tensor => tensor.Shape))} do not chain; "
+                + "expected a1 [in, r], a2 [r, in], b1 [out, r] and b2 [r, in…] (or, as LyCORIS wrote before version 3, a1 with a2 and b1 with b2 exchanged)");
+        }
+
+        RequireScale(target, factors.A1, factors.Scale, "GLoRA");
+        if (other is not null) RequireScale(target, other.A1, other.Scale, "GLoRA");
+        (Factors, _other, Alpha) = (factors, other, alpha);
+    }
+
+    /// <inheritdoc/>
+    public override string Kind => "glora";
+
+    /// <summary>The factors.</summary>
+    public GloraFactors Factors { get; }
+
+    /// <summary>The file's alpha, for reports.</summary>
+    public double? Alpha { get; }
+
+    /// <inheritdoc/>
+    public override TensorShape? Shape => Factors.Shape;
+
+    /// <inheritdoc/>
+    public override DeltaFacts Facts => new(Factors.B2.Shape[0], Alpha, Factors.Scale);
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<TensorValue> Tensors => Factors.Tensors;
+
+    /// <inheritdoc/>
+    public override bool NeedsBase => true;
+
+    /// <inheritdoc/>
+    internal override bool Fits(TensorShape weight) => Factors.Fits(weight) || _other?.Fits(weight) == true;
+
+    /// <inheritdoc/>
+    internal override IContribution Prepare(ContributionContext context)
+    {
+        GloraFactors factors = Factors.Fits(context.Weight) ? Factors : _other!;
+        return new Contribution(factors, context);
+    }
+
+    private sealed class Contribution : IContribution
+    {
+        private readonly GloraFactors _factors;
+        private readonly ContributionContext _context;
+        private readonly IProductRows _product;
+        private readonly Mixing _mixing;
+        private readonly Lazy<FactorNorms> _norms;
+        private readonly Lazy<Mixing> _magnitudes;
+
+        public Contribution(GloraFactors factors, ContributionContext context)
+        {
+            (_factors, _context) = (factors, context);
+            (double[] left, double[] right) = (context.Read(factors.B1), context.Read(factors.B2));
+            _product = context.Arithmetic.Product(context.Rows, context.Columns, checked((int)factors.B2.Shape[0]), left, right);
+            (double[] first, double[] second, int rank) = (context.Read(factors.A1), context.Read(factors.A2), checked((int)factors.A1.Shape[1]));
+            _mixing = new(first, second, rank);
+            _norms = new(() => new(left, right, context.Rows, context.Columns));
+            _magnitudes = new(() => new([.. first.Select(Math.Abs)], [.. second.Select(Math.Abs)], rank));
+        }
+
+        public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
+        {
+            using RowBuffer update = new(rows * _context.Columns);
+            _product.Fill(firstRow, rows, update.Values);
+            Mix(_mixing, rows, @base, update.Values);
+            RowLoops.AddScaled(update.Values, _factors.Scale * weight, sum);
+        }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            using RowBuffer @base = new(rows * _context.Columns), terms = new(rows * _context.Columns);
+            _context.Base.Read(firstRow, rows, @base.Values);
+            foreach (ref double value in @base.Values) value = Math.Abs(value);
+            terms.Values.Clear();
+            Mix(_magnitudes.Value, rows, @base.Values, terms.Values);
+            _norms.Value.Add(firstRow, rows, 1, terms.Values);
+            RowLoops.AddScaled(terms.Values, Math.Abs(_factors.Scale * weight), sum);
+        }
+
+        public void Dispose() => _product.Dispose();
+
+        private void Mix(Mixing mixing, int rows, ReadOnlySpan<double> weight, Span<double> update)
+        {
+            for (int i = 0; i < rows; i++)
+            {
+                Range row = (i * _context.Columns)..((i + 1) * _context.Columns);
+                mixing.Add(weight[row], update[row]);
+            }
+        }
+    }
+
+    /// <summary>W·A₁·A₂ of a row of W, [in, positions of the kernel].</summary>
+    private sealed class Mixing(double[] first, double[] second, int rank)
+    {
+        private readonly int _inputs = first.Length / rank;
+
+        public void Add(ReadOnlySpan<double> row, Span<double> update)
+        {
+            int positions = row.Length / _inputs;
+            using RowBuffer inner = new(rank), outer = new(_inputs);
+            for (int p = 0; p < positions; p++)
+            {
+                inner.Values.Clear();
+                outer.Values.Clear();
+                for (int i = 0; i < _inputs; i++)
+                {
+                    RowLoops.AddScaled(first.AsSpan(i * rank, rank), row[(i * positions) + p], inner.Values);
+                }
+
+                for (int j = 0; j < rank; j++)
+                {
+                    RowLoops.AddScaled(second.AsSpan(j * _inputs, _inputs), inner.Values[j], outer.Values);
+                }
+
+                for (int i = 0; i < _inputs; i++)
+                {
+                    update[(i * positions) + p] += outer.Values[i];
+                }
+            }
+        }
+    }
+}
+
+/// <summary>The factors of GLoRA by their meaning, whatever the file calls them.</summary>
+/// <param name="A1">[in, r] or [in, r, 1…].</param>
+/// <param name="A2">[r, in] or [r, in, 1…].</param>
+/// <param name="B1">[out, r] or [out, r, 1…].</param>
+/// <param name="B2">[r, in, …kernel].</param>
+/// <param name="Scale">The resolved multiplier.</param>
+public sealed record GloraFactors(TensorValue A1, TensorValue A2, TensorValue B1, TensorValue B2, double Scale)
+{
+    /// <summary>The four, in this order.</summary>
+    public IReadOnlyList<TensorValue> Tensors => [A1, A2, B1, B2];
+
+    /// <summary>The weight's shape, [out, in, …kernel].</summary>
+    public TensorShape Shape => new([B1.Shape[0], .. B2.Shape.Sizes.AsSpan()[1..]]);
+
+    /// <summary>Whether the shapes belong together.</summary>
+    internal bool Chain => Tensors.All(tensor => tensor.Shape.Rank >= 2) && IsMatrix(A1) && IsMatrix(A2) && IsMatrix(B1)
+        && A1.Shape[1] == A2.Shape[0] && A1.Shape[0] == A2.Shape[1] && B1.Shape[1] == B2.Shape[0] && B2.Shape[1] == A1.Shape[0];
+
+    /// <summary>Whether the weight is of this shape; a kernel of one element may be left out on either side.</summary>
+    internal bool Fits(TensorShape weight) => Chain && weight.Rank >= 2 && weight[1] == Shape[1] && weight.AsMatrix() == Shape.AsMatrix();
+
+    private static bool IsMatrix(TensorValue tensor) => tensor.Shape.AsMatrix().Columns == tensor.Shape[1];
+}

@@ -1,0 +1,15 @@
+using LoraKit.Formats.Adapters;
+
+namespace LoraKit.Formats.Layouts.Kohya.Families;
+
+/// <summary>The difference of a bias, <c>diff_b</c>, beside any update of the weight.</summary>
+internal sealed class BiasDifference : IKohyaFamily
+{
+    public string Name => "a bias difference";
+
+    public IReadOnlyList<string> Endings => ["diff_b"];
+
+    public bool IsOfWeight => false;
+
+    public IEnumerable<AdapterDelta> Read(KohyaTensors module) => [new DenseDelta(module.Bias, module.Require("diff_b"), 1)];
+}

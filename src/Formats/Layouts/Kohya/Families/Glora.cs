@@ -1,0 +1,35 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Layouts.Kohya.Families;
+
+/// <summary>
+/// GLoRA: <c>a1</c> [in, r], <c>a2</c> [r, in], <c>b1</c> [out, r], <c>b2</c> [r, in…], and <c>bm</c>, the core of a Tucker decomposition of b. Before version 3
+/// LyCORIS had a1 and a2, b1 and b2 the other way round; shapes tell which, and where both would do, the lower rank.
+/// </summary>
+internal sealed class Glora : IKohyaFamily
+{
+    private const string A1 = "a1.weight", A2 = "a2.weight", B1 = "b1.weight", B2 = "b2.weight", Core = "bm.weight";
+
+    public string Name => "GLoRA";
+
+    public IReadOnlyList<string> Endings => [A1, A2, B1, B2, Core];
+
+    public IEnumerable<AdapterDelta> Read(KohyaTensors module)
+    {
+        (StoredTensor a1, StoredTensor a2, StoredTensor b1, StoredTensor b2) = (module.Require(A1), module.Require(A2), module.Require(B1), module.Require(B2));
+        bool isOld = RankOf(b1) is { } old && old == a1.Shape[0] && RankOf(a2, 1) == old && RankOf(b2, 1) == old;
+        bool isNew = RankOf(b2) is { } rank && rank == a2.Shape[0] && RankOf(a1, 1) == rank && RankOf(b1, 1) == rank;
+        bool isCore = module.Has(Core);
+        GloraFactors AsNew() => Factors(module, a1, a2, b1, module.Find(Core) is { } core ? TuckerDown.Of(module.Weight, b2, core) : b2);
+        GloraFactors AsOld() => Factors(module, a2, a1, b2, b1);
+        bool isOldFirst = isOld && !isCore && (!isNew || b1.Shape[0] < b2.Shape[0]);
+        (GloraFactors first, GloraFactors? second) = isOldFirst ? (AsOld(), isNew ? AsNew() : null) : (AsNew(), isOld && !isCore ? AsOld() : null);
+        yield return new GloraDelta(module.Weight, first, second, module.Number(KohyaKey.Alpha));
+    }
+
+    private static GloraFactors Factors(KohyaTensors module, TensorValue a1, TensorValue a2, TensorValue b1, TensorValue b2) =>
+        new(a1, a2, b1, b2, KohyaScale.Of(module, a2.Shape.Rank > 0 ? a2.Shape[0] : 1).Value);
+
+    private static long? RankOf(TensorValue factor, int dimension = 0) => factor.Shape.Rank > dimension ? factor.Shape[dimension] : null;
+}

@@ -1,0 +1,35 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Tensors;
+
+namespace LoraKit.Formats.Layouts.Peft.Methods;
+
+/// <summary>
+/// RandLoRA: <c>randlora_lambda</c> [r, n] and <c>randlora_gamma</c> [n, smaller side], and for the whole model <c>randlora_A</c> and
+/// <c>randlora_B</c>. See spec/layouts/peft.md, "RandLoRA".
+/// </summary>
+internal sealed class RandLora : IPeftMethod
+{
+    public string PeftType => "RANDLORA";
+
+    public string Name => "RandLoRA";
+
+    public IReadOnlyList<string> ModuleTensors => ["randlora_lambda", "randlora_gamma"];
+
+    public IReadOnlyList<string> SharedTensors => ["randlora_A", "randlora_B"];
+
+    public void Require(PeftMethodContext context) => context.RequireProjections(this);
+
+    public IEnumerable<AdapterDelta> Read(PeftModule module, PeftMethodContext context)
+    {
+        StoredTensor lambda = module.Require("randlora_lambda");
+        double alpha = context.Settings.Number("randlora_alpha", 640);
+        if (lambda.Shape.Rank != 2) throw module.Wrong($"randlora_lambda is {lambda.Shape}; expected [r, n]");
+        yield return new RandLoraDelta(
+            module.Weight, (context.RequireShared("randlora_A"), context.RequireShared("randlora_B")), (lambda, module.Require("randlora_gamma")),
+            alpha / context.Settings.WholeNumber("r", 32), alpha)
+        {
+            Orientation = WeightOrientation.FromShape,
+            SquareIsInOut = context.Config.IsConv1D,
+        };
+    }
+}

@@ -1,0 +1,163 @@
+using System.Diagnostics;
+using LoraKit.Formats;
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Layouts;
+using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Adapters;
+using LoraKit.Ops.Compute;
+using LoraKit.Ops.Compute.Randomized;
+
+namespace LoraKit.Ops.Conversion;
+
+/// <summary>
+/// convert: the same update in another layout, every kind of it as plain LoRA: exactly where it has factors, else the nearest of a lower rank,
+/// with the error that it has. See spec/algebra.md, "To low rank".
+/// </summary>
+public sealed class ConvertPlan : IDisposable
+{
+    private readonly Adapter _adapter;
+    private readonly Checkpoint? _base;
+    private readonly BaseTargets? _targets;
+    private readonly IReadOnlyList<PlannedUpdate> _updates;
+    private readonly Func<Replacement, ParameterName> _nameOf;
+
+    private ConvertPlan(ConvertOptions options, Adapter adapter, Checkpoint? @base)
+    {
+        (Options, _adapter, _base) = (options, adapter, @base);
+        _targets = @base is null ? null : new BaseTargets(adapter, @base);
+        (Func<AdapterDelta, ParameterName> nameOf, _nameOf) = ResultNames.Of(adapter, options.Layout, _targets);
+        _updates = PlannedUpdates.Of(adapter, options, _targets, nameOf);
+        Modules = [.. _updates.Select(u => u.Outline)];
+        // What the layout cannot say shows before anything is computed: a rank is all that is not known.
+        Adapter outline = Result(
+            u => u.Form == ConvertedForm.Kept ? u.Kept : u.With(Zeros(u.DownShape(1)), Zeros(u.UpShape(1)), 1),
+            (u, module) => new DenseDelta(u.Target, Zeros(u.Weight), module.Scale),
+            (u, isNorm) => VectorConversion.Full(u, isNorm, Zeros(u.Weight)));
+        AdapterFiles files = AdapterLayouts.Named(options.Layout).Write(outline);
+        AdapterLayouts.CheckOutput(options.Output.Path, files.IsSingleFile, SaveOptions);
+    }
+
+    /// <summary>What was asked.</summary>
+    public ConvertOptions Options { get; }
+
+    /// <summary>The layout it was read by.</summary>
+    public string Layout => _adapter.Layout;
+
+    /// <summary>Every update, in the file's order.</summary>
+    public IReadOnlyList<ConvertedModule> Modules { get; }
+
+    /// <summary>What is odd about the adapter.</summary>
+    public IReadOnlyList<AdapterIssue> Issues => _adapter.Issues;
+
+    /// <summary>What the user should know before it runs, one line each.</summary>
+    public IReadOnlyList<string> Warnings => [.. _base?.Warnings ?? [], .. _targets?.Warnings ?? []];
+
+    private AdapterSaveOptions SaveOptions => new()
+    {
+        Overwrite = Options.Output.Overwrite,
+        Flush = Options.Output.Flush,
+        Inputs = Options.Base is { } @base ? [Options.Adapter.Path, @base] : [Options.Adapter.Path],
+    };
+
+    /// <summary>Reads the adapter's names and shapes, and the base's, and decides how each update comes out. Writes nothing.</summary>
+    /// <exception cref="LoraKitException">Anything that would stop the conversion and can be seen before values are read.</exception>
+    public static ConvertPlan Create(ConvertOptions options)
+    {
+        Check(options);
+        Adapter? adapter = null;
+        Checkpoint? @base = null;
+        try
+        {
+            adapter = AdapterLayouts.Open(options.Adapter.Path, options.Adapter.Reading);
+            @base = options.Base is null ? null : Checkpoint.Open(options.Base);
+            return new ConvertPlan(options, adapter, @base);
+        }
+        catch
+        {
+            adapter?.Dispose();
+            @base?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Does it. On any exception, and on cancellation, nothing of the output is left.</summary>
+    /// <param name="compute">Where the small decompositions run.</param>
+    /// <param name="progress">Told after every module, from any thread.</param>
+    /// <param name="cancellation">Stops it between tiles.</param>
+    /// <exception cref="LoraKitException">A file, the disk or a value stopped it.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public ConvertReport Run(ICompute compute, IProgress<OpProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        long started = Stopwatch.GetTimestamp();
+        CarriedValues.RequireFinite(
+            [.. _updates.Where(u => u.Form == ConvertedForm.Kept).SelectMany(u => u.Delta.Tensors), .. _adapter.Replacements.Select(r => r.Values)], Options.Threads, cancellation);
+        PlannedUpdate[] computed = [.. _updates.Where(u => u.Form is ConvertedForm.Exact or ConvertedForm.Truncated).OrderByDescending(Elements)];
+        int threads = Options.Threads > 0 ? Options.Threads : Environment.ProcessorCount;
+        int atOnce = (int)Math.Clamp(Options.MemoryBytes / computed.Select(WorkingBytes).DefaultIfEmpty(1).Max(), 1, Math.Min(threads, Math.Max(1, computed.Length)));
+        LowRankConversion conversion = new(Options, threads / atOnce, compute, cancellation);
+        ConvertedUpdate[] converted = ModuleLoop.Run(computed, conversion.Run, Elements, u => u.Target.Label, atOnce, progress, cancellation);
+
+        Dictionary<PlannedUpdate, ConvertedUpdate> byUpdate = computed.Zip(converted).ToDictionary(pair => pair.First, pair => pair.Second);
+        Adapter result = Result(u => byUpdate.GetValueOrDefault(u)?.Delta ?? u.Kept, VectorConversion.Bias, VectorConversion.Full);
+        double energy = converted.Sum(c => c.Energy);
+        return new ConvertReport
+        {
+            Output = Options.Output.Path,
+            Modules = [.. _updates.Select(u => byUpdate.GetValueOrDefault(u)?.Report ?? u.Outline)],
+            RelativeError = energy == 0 ? 0 : Math.Sqrt(converted.Sum(c => c.Residual) / energy),
+            BytesWritten = AdapterLayouts.Save(result, Options.Output.Path, SaveOptions, cancellation),
+            Elapsed = Stopwatch.GetElapsedTime(started),
+            Warnings = [.. ConvertWarnings.Of(Options, computed, converted)],
+        };
+    }
+
+    /// <summary>Closes the adapter and the base.</summary>
+    public void Dispose()
+    {
+        _adapter.Dispose();
+        _base?.Dispose();
+    }
+
+    private static long Elements(PlannedUpdate update) => update.Matrix.Rows * update.Matrix.Columns;
+
+    private static ComputedTensor Zeros(TensorShape shape) => new("outline", DType.F32, shape, (_, bytes) => bytes.Clear());
+
+    private static void Check(ConvertOptions options)
+    {
+        AdapterLayouts.Named(options.Layout);
+        if (options.MemoryBytes <= 0) throw new InvalidOptionException($"the memory cap is {options.MemoryBytes} bytes; expected more than 0");
+        if ((options.Rank ?? options.Energy ?? options.MaxError) is null) return;
+        new RandomizedSvdOptions { Rank = options.Rank, Energy = options.Energy, MaxError = options.MaxError, Threads = options.Threads }.Check();
+    }
+
+    private long WorkingBytes(PlannedUpdate update)
+    {
+        (long rows, long columns) = update.Matrix;
+        RandomizedSvdOptions sketching = new() { Rank = Options.Rank, Energy = Options.Energy, MaxError = Options.MaxError };
+        long work = update.Exact is { } exact ? sizeof(double) * exact.Down.Shape[0] * 3 * (rows + columns) : RandomizedSvd.WorkingBytes(rows, columns, sketching);
+        return update is { Place.IsInOut: true, Delta.NeedsBase: true } ? work + (sizeof(double) * rows * columns) : work;
+    }
+
+    private Adapter Result(Func<PlannedUpdate, AdapterDelta> matrix, Func<PlannedUpdate, LowRankDelta, AdapterDelta> bias, Func<PlannedUpdate, bool, Replacement> full)
+    {
+        PlannedUpdate[] vectors = [.. _updates.Where(u => u.Form is ConvertedForm.Bias or ConvertedForm.Full)];
+        Dictionary<PlannedUpdate, AdapterDelta> deltas = _updates.Except(vectors).ToDictionary(u => u, matrix);
+        Dictionary<ModuleName, LowRankDelta> modules = [];
+        foreach (LowRankDelta module in deltas.Values.OfType<LowRankDelta>()) modules.TryAdd(module.Target.Module, module);
+        foreach (PlannedUpdate update in vectors.Where(u => u.Form == ConvertedForm.Bias)) deltas.Add(update, bias(update, modules[update.Target.Module]));
+        HashSet<ModuleName> norms = [.. vectors.Where(u => u is { Form: ConvertedForm.Full, Target.Parameter: not "bias" }).Select(u => u.Target.Module)];
+        Replacement[] values = [.. vectors.Where(u => u.Form == ConvertedForm.Full).Select(u => full(u, norms.Contains(u.Target.Module)))];
+        HashSet<ParameterName> replaced = [.. values.Select(r => r.Target)];
+        Replacement[] carried = [.. _adapter.Replacements.Select(r => _nameOf(r) == r.Target ? r : new Replacement(_nameOf(r), r.Values, r.Rows, r.Reason))];
+        return new Adapter(_adapter.Path, Options.Layout, file: null)
+        {
+            Deltas = [.. _updates.Where(deltas.ContainsKey).Select(u => deltas[u])],
+            // A full value is made of what replaces the base's, and takes its place.
+            Replacements = [.. carried.Where(r => r.Rows is not null || !replaced.Contains(r.Target)), .. values],
+            Config = ResultConfig.Of(_adapter, _updates.Any(u => u.Form != ConvertedForm.Kept && u.Delta is not DenseDelta)),
+            Metadata = ResultConfig.Metadata(_adapter, Options.Layout),
+            BaseModules = _targets?.Modules,
+        };
+    }
+}

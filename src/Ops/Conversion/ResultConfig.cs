@@ -1,0 +1,47 @@
+using System.Text.Json.Nodes;
+using LoraKit.Formats.Adapters;
+
+namespace LoraKit.Ops.Conversion;
+
+/// <summary>What the result says of training: what is true of plain LoRA still, without the settings of the method that it was.</summary>
+internal static class ResultConfig
+{
+    /// <summary>Settings that PEFT has whatever the method.</summary>
+    private static readonly string[] General =
+    [
+        "auto_mapping", "base_model_name_or_path", "exclude_modules", "fan_in_fan_out", "inference_mode", "layers_pattern", "layers_to_transform",
+        "modules_to_save", "revision", "target_modules", "task_type", "trainable_token_indices",
+    ];
+
+    /// <summary>Variants of LoRA, each by the value that switches it off.</summary>
+    private static readonly (string Setting, JsonNode? Off)[] Variants =
+    [
+        ("use_dora", false), ("use_bdlora", null), ("init_lora_weights", true), ("corda_config", null), ("eva_config", null), ("loftq_config", new JsonObject()),
+    ];
+
+    /// <param name="adapter">As it was read.</param>
+    /// <param name="isConverted">Whether any update is another now.</param>
+    public static AdapterConfig? Of(Adapter adapter, bool isConverted)
+    {
+        if (adapter.Config is not { } config || !isConverted) return adapter.Config;
+        bool isLora = config.Json["peft_type"] is JsonValue type && type.TryGetValue(out string? name) && name == "LORA";
+        JsonObject json = [];
+        foreach ((string setting, JsonNode? value) in config.Json)
+        {
+            if (isLora || General.Contains(setting)) json[setting] = value?.DeepClone();
+        }
+
+        foreach ((string setting, JsonNode? off) in Variants)
+        {
+            if (json.ContainsKey(setting)) json[setting] = off?.DeepClone();
+        }
+
+        return new AdapterConfig(json);
+    }
+
+    /// <summary>The file's metadata, without what another layout's trainer said of itself.</summary>
+    public static IReadOnlyDictionary<string, string> Metadata(Adapter adapter, string layout) => adapter.Layout == layout
+        ? adapter.Metadata
+        : adapter.Metadata.Where(entry => !entry.Key.StartsWith("ss_", StringComparison.Ordinal) && !entry.Key.StartsWith("sshs_", StringComparison.Ordinal))
+            .ToDictionary(entry => entry.Key, entry => entry.Value);
+}

@@ -1,0 +1,73 @@
+using System.CommandLine;
+using LoraKit.Ops;
+using LoraKit.Ops.Adapters;
+using LoraKit.Ops.Conversion;
+using LoraKit.Tool.Options;
+using LoraKit.Tool.Render;
+using LoraKit.Tool.Render.Json;
+using LoraKit.Tool.Render.Progress;
+
+namespace LoraKit.Tool.Commands;
+
+/// <summary><c>convert PATH --to LAYOUT --out PATH</c>: an adapter in another layout, as plain LoRA.</summary>
+internal static class ConvertCommand
+{
+    public const string Name = "convert";
+
+    public static Command Create(ToolEnvironment environment)
+    {
+        Argument<string> path = PathArgument.Create("The adapter: a folder, a file, or a model id in the Hugging Face cache");
+        Option<string> layout = new("--to") { Description = "The layout that is written: peft; kohya for a file of that layout", HelpName = "LAYOUT", Required = true };
+        Option<string?> basePath = PathArgument.Option("--base", "The base model, for kinds that depend on its weights, flattened names, and biases and norms");
+        Option<int?> rank = NumberOption.Whole("--rank", "R", "The most that an update's rank may be");
+        Option<double?> energy = NumberOption.Decimal("--energy", "E", "The lowest rank of each module that keeps this fraction of its squared norm, such as 0.9");
+        Option<double?> maxError = NumberOption.Decimal("--max-error", "E", "The lowest rank of each module whose relative error is at most this, such as 0.1");
+        Option<long?> seed = NumberOption.Seed("What the random sketches are made from (default: 0)");
+        Command command = new(Name, "Write an adapter of any kind as plain LoRA: exactly where it is one, else the nearest, with the true error")
+        {
+            path, layout, basePath, rank, energy, maxError, seed,
+        };
+        AdapterOutputOptions output = new(command);
+        ComputeOptions compute = new(command);
+        OutputOptions speech = new(command);
+        command.SetAction(parsed =>
+        {
+            (AdapterOutput written, bool dryRun) = output.Read(parsed);
+            ComputeSettings computing = compute.Read(parsed);
+            ConvertOptions options = new()
+            {
+                Adapter = new AdapterInput(PathArgument.Resolve(parsed.GetRequiredValue(path), environment)),
+                Output = written,
+                Layout = parsed.GetRequiredValue(layout),
+                Base = PathArgument.Resolve(parsed, basePath, environment),
+                Rank = parsed.GetValue(rank),
+                Energy = parsed.GetValue(energy),
+                MaxError = parsed.GetValue(maxError),
+                Seed = unchecked((ulong)(parsed.GetValue(seed) ?? 0)),
+                MemoryBytes = computing.MemoryBytes,
+                Threads = computing.Threads,
+            };
+            return Run(environment, speech.Read(parsed), options, computing, dryRun);
+        });
+        return command;
+    }
+
+    private static int Run(ToolEnvironment environment, OutputSettings output, ConvertOptions options, ComputeSettings computing, bool dryRun)
+    {
+        using Interruption interruption = environment.Interruptible();
+        using ConvertPlan plan = ConvertPlan.Create(options);
+        IReadOnlyList<string> warnings = [.. plan.Warnings, .. AdapterWarnings.Of(options.Adapter.Path, plan.Issues)];
+        Warnings.Write(environment, output, warnings);
+        ConvertReport? report = null;
+        if (!dryRun)
+        {
+            using ComputeHost host = ComputeHost.Build(computing);
+            report = ProgressDisplay.Run(environment, output, "converting", progress => plan.Run(host.Compute, progress, interruption.Token));
+            Warnings.Write(environment, output, report.Warnings);
+        }
+
+        if (output.Json) JsonOutput.Write(environment.Output, ConvertDocument.Of(plan, report, warnings));
+        else ConvertText.Write(environment.Output, plan, report, output.Verbose);
+        return ExitCode.Done;
+    }
+}
