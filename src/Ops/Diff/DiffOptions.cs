@@ -1,3 +1,5 @@
+using LoraKit.Formats.Layouts;
+
 namespace LoraKit.Ops.Diff;
 
 /// <summary>What to compare.</summary>
@@ -8,6 +10,9 @@ public sealed record DiffOptions
 
     /// <summary>What is compared with it; of the same kind.</summary>
     public required string B { get; init; }
+
+    /// <summary>What is known of the adapters beyond their files, of both.</summary>
+    public AdapterReadOptions Reading { get; init; } = AdapterReadOptions.Default;
 
     /// <summary>How many threads read and compare; 0 takes one per processor.</summary>
     public int Threads { get; init; }

@@ -28,8 +28,8 @@ internal sealed class Differ(DiffOptions options, IProgress<OpProgress>? progres
 
     private DiffReport OfAdapters()
     {
-        using Adapter a = AdapterLayouts.Open(options.A);
-        using Adapter b = AdapterLayouts.Open(options.B);
+        using Adapter a = AdapterLayouts.Open(options.A, options.Reading);
+        using Adapter b = AdapterLayouts.Open(options.B, options.Reading);
         using SimdCompute compute = new();
         List<ComparedPair> pairs =
         [

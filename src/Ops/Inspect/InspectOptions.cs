@@ -1,8 +1,13 @@
+using LoraKit.Formats.Layouts;
+
 namespace LoraKit.Ops.Inspect;
 
 /// <summary>How much to look at.</summary>
 public sealed record InspectOptions
 {
+    /// <summary>What is known of an adapter beyond its files.</summary>
+    public AdapterReadOptions Reading { get; init; } = AdapterReadOptions.Default;
+
     /// <summary>Reads the whole file once for its hashes.</summary>
     public bool Hashes { get; init; }
 

@@ -22,7 +22,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
         Adapter adapter;
         try
         {
-            adapter = AdapterLayouts.Open(path);
+            adapter = AdapterLayouts.Open(path, options.Reading);
         }
         catch (UnsupportedException unread) when (!options.Spectrum)
         {

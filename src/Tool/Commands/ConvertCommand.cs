@@ -27,6 +27,7 @@ internal static class ConvertCommand
         {
             path, layout, basePath, rank, energy, maxError, seed,
         };
+        ReadingOptions reading = new(command);
         AdapterOutputOptions output = new(command);
         ComputeOptions compute = new(command);
         OutputOptions speech = new(command);
@@ -36,7 +37,7 @@ internal static class ConvertCommand
             ComputeSettings computing = compute.Read(parsed);
             ConvertOptions options = new()
             {
-                Adapter = new AdapterInput(PathArgument.Resolve(parsed.GetRequiredValue(path), environment)),
+                Adapter = new AdapterInput(PathArgument.Resolve(parsed.GetRequiredValue(path), environment)) { Reading = reading.Read(parsed) },
                 Output = written,
                 Layout = parsed.GetRequiredValue(layout),
                 Base = PathArgument.Resolve(parsed, basePath, environment),

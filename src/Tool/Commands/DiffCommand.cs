@@ -21,16 +21,25 @@ internal static class DiffCommand
             "Exit with 1 only where a tensor's relative difference is above this, or names or shapes differ (default: where anything differs)");
         Option<int> threads = ThreadsOption.Create();
         Command command = new(Name, "Compare two adapters by their updates, or two checkpoints by their tensors") { a, b, tolerance, threads };
+        ReadingOptions reading = new(command);
         OutputOptions output = new(command);
-        command.SetAction(parsed => Run(
-            environment, output.Read(parsed), parsed.GetRequiredValue(a), parsed.GetRequiredValue(b), parsed.GetValue(tolerance), parsed.GetValue(threads)));
+        command.SetAction(parsed =>
+        {
+            DiffOptions options = new()
+            {
+                A = PathArgument.Resolve(parsed.GetRequiredValue(a), environment),
+                B = PathArgument.Resolve(parsed.GetRequiredValue(b), environment),
+                Reading = reading.Read(parsed),
+                Threads = parsed.GetValue(threads),
+            };
+            return Run(environment, output.Read(parsed), options, parsed.GetValue(tolerance));
+        });
         return command;
     }
 
-    private static int Run(ToolEnvironment environment, OutputSettings output, string a, string b, double? tolerance, int threads)
+    private static int Run(ToolEnvironment environment, OutputSettings output, DiffOptions options, double? tolerance)
     {
         using Interruption interruption = environment.Interruptible();
-        DiffOptions options = new() { A = PathArgument.Resolve(a, environment), B = PathArgument.Resolve(b, environment), Threads = threads };
         DiffReport report = ProgressDisplay.Run(environment, output, "comparing", progress => DiffReport.Run(options, progress, interruption.Token));
         int code = (tolerance is { } most ? report.IsWithin(most) : report.Equal) ? ExitCode.Done : ExitCode.Finding;
         Warnings.Write(environment, output, report.Warnings);

@@ -19,12 +19,19 @@ internal static class InspectCommand
         Option<bool> strict = new("--strict") { Description = "Exit with 1 if there is any issue" };
         Option<bool> spectrum = new("--spectrum") { Description = "Decompose every update: its norm, singular values, and the ranks that hold 90, 95 and 99 % of its energy" };
         Command command = new(Name, "Show what an adapter or checkpoint is made of") { path, hash, strict, spectrum };
+        ReadingOptions reading = new(command);
         ComputeOptions compute = new(command);
         OutputOptions output = new(command);
         command.SetAction(parsed =>
         {
             ComputeSettings computing = compute.Read(parsed);
-            InspectOptions options = new() { Hashes = parsed.GetValue(hash), Spectrum = parsed.GetValue(spectrum), Threads = computing.Threads };
+            InspectOptions options = new()
+            {
+                Reading = reading.Read(parsed),
+                Hashes = parsed.GetValue(hash),
+                Spectrum = parsed.GetValue(spectrum),
+                Threads = computing.Threads,
+            };
             return Run(environment, output.Read(parsed), parsed.GetRequiredValue(path), parsed.GetValue(strict), options, computing);
         });
         return command;

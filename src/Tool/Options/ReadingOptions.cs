@@ -19,11 +19,16 @@ internal sealed class ReadingOptions
         "--moe-b-layout", "WHOSE", "peft or unsloth: whose order the columns of B have in LoRA on stacks of experts (default: peft)", "layout of B",
         ("peft", ExpertColumns.RankMajor), ("unsloth", ExpertColumns.ExpertMajor));
 
+    private readonly Option<LycorisScale?> _lycorisScale = ChoiceOption.Create<LycorisScale>(
+        "--lycoris-scale", "TIMES", "once or twice: how often alpha / rank multiplies LyCORIS' LoHa and LoKr (default: twice under lycoris_ names, as LyCORIS merges)", "number of times",
+        ("once", LycorisScale.Once), ("twice", LycorisScale.Twice));
+
     public ReadingOptions(Command command)
     {
         command.Options.Add(_doraNorm);
         command.Options.Add(_attentionOutput);
         command.Options.Add(_expertColumns);
+        command.Options.Add(_lycorisScale);
     }
 
     public AdapterReadOptions Read(ParseResult parsed) => new()
@@ -31,5 +36,6 @@ internal sealed class ReadingOptions
         DoraNorm = parsed.GetValue(_doraNorm) ?? default,
         AttentionOutput = parsed.GetValue(_attentionOutput) ?? default,
         ExpertColumns = parsed.GetValue(_expertColumns) ?? default,
+        LycorisScale = parsed.GetValue(_lycorisScale) ?? default,
     };
 }

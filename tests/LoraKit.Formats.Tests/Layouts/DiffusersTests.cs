@@ -70,13 +70,38 @@ public sealed class DiffusersTests
         sample.Fails<InvalidAdapterException>(expected);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("""{ "unet.r": 5, "unet.lora_alpha": 5, "unet.use_dora": true }""")]
+    public void Magnitudes_are_doras(string? metadata)
+    {
+        FactorSample sample = Two().Tensor(Q + ".lora_magnitude_vector", DType.F32, 37);
+        if (metadata is not null) sample.Metadata["lora_adapter_metadata"] = metadata;
+        using Adapter adapter = sample.Read();
+        MagnitudeDelta dora = Assert.IsType<MagnitudeDelta>(adapter.Deltas[0]);
+        Assert.Equal(MagnitudeAxis.Output, dora.Axis);
+        Assert.Equal(sample[Q + ".lora_magnitude_vector"], dora.Magnitude!.ToDoubles());
+        Assert.Equal(sample.Product(Q + ".lora_B.weight", Q + ".lora_A.weight", turned: false, 1), FactorSample.Update(adapter, Q));
+        Assert.IsType<LowRankDelta>(adapter.Deltas[1]);
+        Assert.Contains("DoRA", Assert.Throws<UnsupportedException>(() => AdapterLayouts.Named("diffusers").Write(adapter)).Message);
+    }
+
     [Fact]
     public void What_is_not_read_is_refused_by_name_and_what_is_left_is_listed()
     {
-        Two().Tensor(Q + ".lora_magnitude_vector", DType.F32, 37).Fails<UnsupportedException>("DoRA");
         FactorSample dora = Two();
         dora.Metadata["lora_adapter_metadata"] = """{ "unet.r": 5, "unet.use_dora": true }""";
-        dora.Fails<UnsupportedException>("DoRA");
+        dora.Fails<InvalidAdapterException>("has no lora_magnitude_vector");
+        FactorSample plain = Two().Tensor(Q + ".lora_magnitude_vector", DType.F32, 37);
+        plain.Metadata["lora_adapter_metadata"] = """{ "unet.r": 5 }""";
+        plain.Fails<InvalidAdapterException>("'use_dora' is not set");
+        foreach (string variant in (string[])["\"use_bdlora\": {\"nblocks\": 2}", "\"kasa_config\": {}", "\"init_lora_weights\": \"pissa\"", "\"target_parameters\": [\"x\"]", "\"layer_replication\": [[0, 1]]"])
+        {
+            FactorSample of = Two();
+            of.Metadata["lora_adapter_metadata"] = "{ \"unet.r\": 5, \"unet." + variant[1..] + " }";
+            of.Fails<UnsupportedException>(variant.Split('"')[1]);
+        }
+
         FactorSample other = Two();
         other.Metadata["lora_adapter_metadata"] = """{ "unet.r": 5, "unet.peft_type": "LOHA" }""";
         other.Fails<UnsupportedException>("LOHA");

@@ -57,10 +57,14 @@ internal sealed class FactorSample
         return result;
     }
 
+    /// <summary>The values of a tensor.</summary>
+    public double[] this[string name] => _tensors[name].Values;
+
     /// <summary>The update of a module as the library holds it.</summary>
     public static double[] Update(Adapter adapter, string module)
     {
-        LowRankDelta delta = (LowRankDelta)adapter.Deltas.Single(candidate => candidate.Target.Path == module + ".weight");
+        AdapterDelta found = adapter.Deltas.Single(candidate => candidate.Target.Path == module + ".weight");
+        LowRankDelta delta = (LowRankDelta)(found is MagnitudeDelta dora ? dora.Inner : found);
         double[] values = new double[delta.OutFeatures * delta.InFeatures];
         NaiveMerge.Add(values, new TensorShape(delta.OutFeatures, delta.InFeatures), delta);
         return values;

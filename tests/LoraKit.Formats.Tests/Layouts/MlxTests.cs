@@ -7,6 +7,7 @@ namespace LoraKit.Formats.Tests.Layouts;
 public sealed class MlxTests
 {
     private const string Module = "model.layers.3.self_attn.q_proj";
+    private const string Dora = """{ "fine_tune_type": "dora", "lora_parameters": { "rank": 5, "scale": 3.5 } }""";
     private const string Config = """{ "fine_tune_type": "lora", "num_layers": 4, "model": "m", "lora_parameters": { "rank": 5, "scale": 3.5, "dropout": 0.0 } }""";
 
     [Theory]
@@ -53,12 +54,29 @@ public sealed class MlxTests
     [InlineData("""{ "lora_parameters": { "scale": "1", "alpha": 16 } }""", "finite number")]
     public void A_configuration_that_does_not_say_it_is_an_error(string config, string expected) => Linear(config).Fails<InvalidAdapterException>(expected);
 
+    /// <summary>m has a value for each row of the weight: an output, or a word.</summary>
+    [Theory]
+    [InlineData(Dora)]
+    [InlineData("""{ "use_dora": true, "lora_parameters": { "rank": 5, "scale": 3.5 } }""")]
+    public void Dora_keeps_its_magnitudes_around_the_update(string config)
+    {
+        FactorSample sample = Linear(config).Tensor(Module + ".m", DType.F32, 37)
+            .Tensor("model.embed_tokens.lora_a", DType.F16, 53, 5).Tensor("model.embed_tokens.lora_b", DType.F16, 5, 37).Tensor("model.embed_tokens.m", DType.F32, 53);
+        using Adapter adapter = sample.Read();
+        Assert.All(adapter.Deltas.Cast<MagnitudeDelta>(), delta => Assert.Equal((MagnitudeAxis.Output, 0.0, DoraNorm.Updated), (delta.Axis, delta.Epsilon, delta.Norm)));
+        Assert.Equal([37, 53], adapter.Deltas.Cast<MagnitudeDelta>().Select(delta => delta.Magnitude!.Shape[0]).Order());
+        Assert.Equal(sample[Module + ".m"], adapter.Deltas.Cast<MagnitudeDelta>().First().Magnitude!.ToDoubles());
+        Assert.Equal(sample.Product(Module + ".lora_b", Module + ".lora_a", turned: true, 3.5), FactorSample.Update(adapter, Module));
+        Assert.Contains("DoRA", Assert.Throws<UnsupportedException>(() => AdapterLayouts.Named("mlx").Write(adapter)).Message);
+    }
+
     [Fact]
     public void What_is_not_read_is_refused_by_name()
     {
-        Linear("""{ "fine_tune_type": "dora", "lora_parameters": { "rank": 5, "scale": 1.0 } }""").Fails<UnsupportedException>("DoRA");
-        Linear("""{ "use_dora": true, "lora_parameters": { "rank": 5, "scale": 1.0 } }""").Fails<UnsupportedException>("DoRA");
-        Linear(Config).Tensor(Module + ".m", DType.F32, 37).Fails<UnsupportedException>("DoRA (m)");
+        Linear("""{ "fine_tune_type": "prefix", "lora_parameters": { "rank": 5, "scale": 1.0 } }""").Fails<UnsupportedException>("prefix");
+        Linear(Dora).Fails<InvalidAdapterException>("has no m");
+        Linear(Dora).Tensor(Module + ".m", DType.F32, 36).Fails<InvalidAdapterException>("do not fit");
+        Linear(Config).Tensor(Module + ".m", DType.F32, 37).Fails<InvalidAdapterException>("is not dora");
         new FactorSample { Config = Config }.Tensor("e.lora_a", DType.F32, 4, 5, 8).Tensor("e.lora_b", DType.F32, 4, 7, 5).Fails<UnsupportedException>("SwitchLinear");
         Linear(null).Fails<InvalidAdapterException>("scale cannot be known");
     }

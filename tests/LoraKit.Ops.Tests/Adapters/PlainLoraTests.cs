@@ -13,7 +13,7 @@ public sealed class PlainLoraTests
 {
     [Theory]
     [InlineData("loha", "convert --to peft'")]
-    [InlineData("dora", "convert --to peft --base'")]
+    [InlineData("DoRA over lora", "convert --to peft --base'")]
     public void OtherKindsAreToBeConvertedFirst(string kind, string command)
     {
         using TempFolder folder = new();

@@ -34,11 +34,11 @@ internal static class DiffusersKey
             ("lora_A", ["weight"] or [_, "weight"]) => Key(FactorRole.Down),
             ("lora_B", ["weight"] or [_, "weight"]) => Key(FactorRole.Up),
             ("lora_B", ["bias"] or [_, "bias"]) => Key(FactorRole.Bias),
-            ("lora_magnitude_vector", [] or [_] or [_, "weight"]) => Key(FactorRole.Refused, "DoRA (lora_magnitude_vector)"),
+            ("lora_magnitude_vector", [] or [_] or [_, "weight"]) => Key(FactorRole.Magnitude),
             _ => Unknown(),
         };
 
-        FactorKey Key(FactorRole role, string? note = null) => new(tensor, role, new(component + string.Join('.', parts[..at])), note);
+        FactorKey Key(FactorRole role) => new(tensor, role, new(component + string.Join('.', parts[..at])));
 
         FactorKey Unknown() => new(tensor, FactorRole.Unknown, new(tensor.Name));
     }

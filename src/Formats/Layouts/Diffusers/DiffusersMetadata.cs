@@ -14,11 +14,13 @@ internal static class DiffusersMetadata
 {
     public const string Key = "lora_adapter_metadata";
 
+    private static readonly string[] Variants = ["use_bdlora", "target_parameters", "layer_replication", "enable_lora"];
+
     /// <summary>PEFT's configuration of each component (<c>unet.</c>); none where the header has no such text.</summary>
     /// <param name="file">For messages.</param>
     /// <param name="metadata">The file's own.</param>
     /// <exception cref="InvalidAdapterException">The text is no JSON object, or a setting has a value of the wrong type.</exception>
-    /// <exception cref="UnsupportedException">A component uses DoRA or another method than LoRA.</exception>
+    /// <exception cref="UnsupportedException">A component uses another method than LoRA, or a variant of it that is read in PEFT's own layout alone.</exception>
     public static IReadOnlyDictionary<string, PeftConfig> Read(string file, IReadOnlyDictionary<string, string> metadata)
     {
         Dictionary<string, PeftConfig> configs = new(StringComparer.Ordinal);
@@ -32,6 +34,7 @@ internal static class DiffusersMetadata
                 throw new UnsupportedException($"{Printable.Text(config.Settings.Path)}: is of the method {Printable.Text(config.PeftType)}; this layout reads LORA", file);
             }
 
+            RefuseVariants(config, file);
             configs.Add(component, config);
         }
 
@@ -66,6 +69,17 @@ internal static class DiffusersMetadata
 
     /// <summary>The module's path within its component, as PEFT's patterns mean it.</summary>
     public static ModuleName Within(string component, ModuleName module) => new(module.Path[component.Length..]);
+
+    // DoRA apart, diffusers saves none of these; read as plain LoRA they would be something else.
+    private static void RefuseVariants(PeftConfig config, string file)
+    {
+        string? variant = config.Settings.Json["kasa_config"] is not null ? "kasa_config"
+            : config.Initialization is "pissa" or "olora" ? "init_lora_weights"
+            : Array.Find(Variants, config.Settings.IsSet);
+        if (variant is null) return;
+        throw new UnsupportedException(
+            $"{Printable.Text(config.Settings.Path)}: '{variant}' {Printable.Text(config.Settings.Json[variant]!.ToJsonString())} is a variant of LoRA that is not read in this layout", file);
+    }
 
     private static LowRankDelta Within(string component, LowRankDelta update) => new(
         new(Within(component, update.Target.Module), update.Target.Parameter), update.Down, update.Up, update.Scale, update.Alpha, update.Orientation);

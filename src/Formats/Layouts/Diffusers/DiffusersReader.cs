@@ -33,18 +33,32 @@ internal sealed class DiffusersReader(AdapterSource source, string layout, Func<
         if (module.Whole(_ledger) is not var (down, up)) yield break;
         StoredTensor? stated = module[FactorRole.Alpha] is { } tensor ? _ledger.Claim(tensor) : null;
         (double scale, double alpha) = ScaleOf(module.Module, down, stated);
-        yield return new LowRankDelta(
-            new(module.Module, "weight"), _ledger.Claim(down), _ledger.Claim(up), scale, alpha, WeightOrientation.OutIn) { AlphaTensor = stated };
+        LowRankDelta update = new(new(module.Module, "weight"), _ledger.Claim(down), _ledger.Claim(up), scale, alpha, WeightOrientation.OutIn) { AlphaTensor = stated };
+        yield return Around(module, update);
         if (module[FactorRole.Bias] is { } bias) yield return new DenseDelta(new(module.Module, "bias"), _ledger.Claim(bias), scale);
     }
+
+    /// <summary>DoRA where the header's configuration says so; without one, where there are magnitudes, as diffusers has it.</summary>
+    private AdapterDelta Around(FactorPair module, LowRankDelta update)
+    {
+        TensorInfo? magnitude = module[FactorRole.Magnitude];
+        bool isDora = ConfigOf(module.Module)?.Settings.Flag("use_dora") ?? magnitude is not null;
+        if (isDora && magnitude is not null) return new MagnitudeDelta(update, _ledger.Claim(magnitude), MagnitudeAxis.Output, source.Options.DoraNorm);
+        if (magnitude is not null) _ledger.Leave(magnitude, $"but 'use_dora' is not set in {DiffusersMetadata.Key}");
+        if (!isDora) return update;
+        throw new InvalidAdapterException(
+            $"{Printable.Text(File)}: module '{Printable.Text(module.Module.Path)}' has no lora_magnitude_vector; expected one, for {DiffusersMetadata.Key} says 'use_dora'", File, update.Down.Name);
+    }
+
+    private PeftConfig? ConfigOf(ModuleName module) => DiffusersKey.ComponentOf(module.Path) is { } component ? _configs.GetValueOrDefault(component) : null;
 
     /// <summary>By the header's configuration, else by an alpha tensor; with neither alpha is the rank, as diffusers has it.</summary>
     private (double Scale, double Alpha) ScaleOf(ModuleName module, TensorInfo down, TensorValue? stated)
     {
         double rank = down.Shape.Rank > 0 ? down.Shape[0] : 1;
-        if (DiffusersKey.ComponentOf(module.Path) is { } component && _configs.TryGetValue(component, out PeftConfig? config))
+        if (ConfigOf(module) is { } config)
         {
-            ModuleScale scale = config.ScaleOf(DiffusersMetadata.Within(component, module));
+            ModuleScale scale = config.ScaleOf(DiffusersMetadata.Within(DiffusersKey.ComponentOf(module.Path)!, module));
             if (stated is not null) throw Contradiction(down, $"has an alpha tensor and a configuration in the header ({DiffusersMetadata.Key}); expected one of them");
             if (scale.Rank != rank) throw Contradiction(down, $"has A {down.Shape}, so rank {rank}, but {DiffusersMetadata.Key} says {scale.Rank} (from {scale.RankOrigin})");
             return (scale.Scale, scale.Alpha);

@@ -28,6 +28,7 @@ internal static class FactorLimits
         string target = $"'{Printable.Text(delta.Target.Path)}'";
         return delta switch
         {
+            MagnitudeDelta => $"{target} has the magnitudes of DoRA, which are not written in this layout",
             not LowRankDelta => $"{target} has an update of kind {delta.Kind}",
             _ when delta.Target.Module.Path.Length == 0 || delta.Target.Parameter != "weight" => $"{target} is no module's weight",
             LowRankDelta { IsEmbedding: true } when !takesEmbeddings => $"{target} is an embedding",

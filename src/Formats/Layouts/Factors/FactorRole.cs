@@ -18,6 +18,9 @@ internal enum FactorRole : byte
     /// <summary>α, as a tensor.</summary>
     Alpha,
 
+    /// <summary>DoRA's magnitudes.</summary>
+    Magnitude,
+
     /// <summary>Part of a kind that is not read.</summary>
     Refused,
 }

@@ -17,21 +17,25 @@ internal sealed class MlxConfig
     private readonly JsonSettings _settings;
 
     /// <exception cref="InvalidAdapterException">A setting has a value of the wrong type.</exception>
-    /// <exception cref="UnsupportedException">It was trained with DoRA.</exception>
+    /// <exception cref="UnsupportedException">It was trained by an unknown method.</exception>
     public MlxConfig(AdapterConfig config, string path)
     {
         _settings = new JsonSettings(config.Json, path);
         string method = _settings.Text(Method) ?? (_settings.Flag("use_dora") ? "dora" : "lora");
         IsFull = method == "full";
-        if (method is not ("lora" or "full"))
+        IsDora = method == "dora";
+        if (method is not ("lora" or "dora" or "full"))
         {
             throw new UnsupportedException(
-                $"{Printable.Text(path)}: '{Method}' is {(method == "dora" ? "DoRA" : $"\"{Printable.Text(method)}\"")}, which is not read in this layout; expected \"lora\" or \"full\"", path);
+                $"{Printable.Text(path)}: '{Method}' is \"{Printable.Text(method)}\", which is not read; expected \"lora\", \"dora\" or \"full\"", path);
         }
     }
 
     /// <summary>Whether the file has weights in full, and no updates.</summary>
     public bool IsFull { get; }
+
+    /// <summary>Whether each module has magnitudes.</summary>
+    public bool IsDora { get; }
 
     /// <summary>The multiplier of B·A, the same for all modules, and the rank where it is said.</summary>
     /// <exception cref="InvalidAdapterException">It is not said, or is no finite number.</exception>

@@ -20,7 +20,7 @@ internal static class MlxKey
     public static FactorKey Parse(TensorInfo tensor) =>
         Module(tensor.Name, Down) is { } ofDown ? new(tensor, FactorRole.Down, ofDown)
         : Module(tensor.Name, Up) is { } ofUp ? new(tensor, FactorRole.Up, ofUp)
-        : Module(tensor.Name, Magnitude) is { } ofMagnitude ? new(tensor, FactorRole.Refused, ofMagnitude, "DoRA (m)")
+        : Module(tensor.Name, Magnitude) is { } ofMagnitude ? new(tensor, FactorRole.Magnitude, ofMagnitude)
         : new(tensor, FactorRole.Unknown, new(tensor.Name));
 
     /// <summary>Whether a module is an embedding, whose factors lie the other way round.</summary>

@@ -48,7 +48,7 @@ internal sealed class MlxReader(AdapterSource source, MlxConfig config)
         };
 
     /// <summary>A linear layer adds x·a·b, so ΔW [out, in] = s·bᵀ·aᵀ; an embedding adds rows of a·b, so ΔW [words, dim] = s·a·b.</summary>
-    private LowRankDelta? Delta(FactorPair module, double scale, long? rank)
+    private AdapterDelta? Delta(FactorPair module, double scale, long? rank)
     {
         if (module.Whole(_ledger) is not var (a, b)) return null;
         string where = $"{Printable.Text(File)}: module '{Printable.Text(module.Module.Path)}'";
@@ -72,8 +72,19 @@ internal sealed class MlxReader(AdapterSource source, MlxConfig config)
         AdapterDelta.RequireValues(target, storedA);
         AdapterDelta.RequireValues(target, storedB);
         double alpha = scale * a.Shape[1];
-        return MlxKey.IsEmbedding(module.Module)
-            ? new LowRankDelta(target, storedB, storedA, scale, alpha, WeightOrientation.OutIn) { IsEmbedding = true }
-            : new LowRankDelta(target, TransposedTensor.Of(storedA), TransposedTensor.Of(storedB), scale, alpha, WeightOrientation.OutIn);
+        LowRankDelta update = MlxKey.IsEmbedding(module.Module)
+            ? new(target, storedB, storedA, scale, alpha, WeightOrientation.OutIn) { IsEmbedding = true }
+            : new(target, TransposedTensor.Of(storedA), TransposedTensor.Of(storedB), scale, alpha, WeightOrientation.OutIn);
+        TensorInfo? magnitude = module[FactorRole.Magnitude];
+        if (!config.IsDora)
+        {
+            if (magnitude is not null) _ledger.Leave(magnitude, $"but '{MlxConfig.Method}' is not dora in the configuration");
+            return update;
+        }
+
+        // Of a linear layer's outputs and of an embedding's words: rows of the weight in both.
+        return magnitude is null
+            ? throw new InvalidAdapterException($"{where} has no m; expected one, for the configuration says DoRA", File, a.Name)
+            : new MagnitudeDelta(update, _ledger.Claim(magnitude), MagnitudeAxis.Output);
     }
 }
