@@ -16,6 +16,7 @@ public sealed class PeftBlockMethodTests
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 4 }""", "oft_R.weight:6,7", "oft_R.weight is [6, 7]; expected [blocks, b(b − 1)/2]")]
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 4 }""", "oft_R.weight:6", "oft_R.weight is [6]")]
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 4, "block_share": true }""", "oft_R.weight:2,6", "the block is shared")]
+    [InlineData("""{ "peft_type": "OFT", "oft_block_size": 4, "num_cayley_neumann_terms": 4611686018427387904 }""", "oft_R.weight:6,6", "expected at most 1000")]
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 7 }""", "oft_R.weight:6,6", "6 blocks of 4, but 'oft_block_size' is 7")]
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 0, "r": 5 }""", "oft_R.weight:6,6", "6 blocks of 4, but 'r' is 5")]
     [InlineData("""{ "peft_type": "BOFT" }""", "boft_R:1,6,4,3;boft_s:24,1", "boft_R is [1, 6, 4, 3]")]
