@@ -47,9 +47,6 @@ public abstract class AdapterDelta
     /// <summary>Whether ΔW depends on the base's weight W.</summary>
     public virtual bool NeedsBase => false;
 
-    /// <summary>Whether an element of ΔW sums over its whole row of W: others who do that in F32 err by the row's length, not by the element's.</summary>
-    internal virtual bool MixesInputs => false;
-
     /// <summary>
     /// Whether ΔW has the same bits on every machine: it is made with +, −, ×, ÷ and √ alone, element by element or through
     /// <see cref="IContributionArithmetic"/>. Sines and exponentials are not the same everywhere.
@@ -74,6 +71,15 @@ public abstract class AdapterDelta
     /// </summary>
     private protected static bool FitsReshaped(TensorShape update, TensorShape weight) =>
         weight.Rank >= 2 && update.AsMatrix() == weight.AsMatrix() && (update.Rank == 2 || weight.Rank == 2 || update[1] == weight[1]);
+
+    /// <summary>A pair of factors is A [r, in…] and B [out, r].</summary>
+    private protected static void RequireChain(ParameterName target, TensorValue down, TensorValue up)
+    {
+        RequireValues(target, down);
+        RequireValues(target, up);
+        if (down.Shape.Rank >= 2 && up.Shape.Rank >= 2 && down.Shape[0] == up.Shape[1] && up.Shape.AsMatrix().Columns == up.Shape[1]) return;
+        throw Unfit(target, down, $"A {down.Shape} and B {up.Shape} do not chain; expected A [r, in…] and B [out, r]");
+    }
 
     /// <summary>The shape it wants, for the message that there is another: <c>[64, 32]</c>.</summary>
     internal virtual string Wanted => Shape?.ToString() ?? "another shape";

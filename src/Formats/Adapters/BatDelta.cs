@@ -54,11 +54,7 @@ public sealed class BatDelta : AdapterDelta
         {
             using RowBuffer w = new(rows * columns);
             rowsOfBase.Read(firstRow, rows, w.Values);
-            foreach (ref double value in w.Values)
-            {
-                value = Math.Abs(value);
-            }
-
+            RowLoops.Magnitudes(w.Values);
             AddRows(firstRow, rows, Math.Abs(weight), true, w.Values, sum);
         }
 
@@ -90,10 +86,7 @@ public sealed class BatDelta : AdapterDelta
         private void Read(long blockRow, bool absolute, Span<double> block)
         {
             arithmetic.Read(blocks, blockRow * size * size, block);
-            for (int i = 0; absolute && i < block.Length; i++)
-            {
-                block[i] = Math.Abs(block[i]);
-            }
+            if (absolute) RowLoops.Magnitudes(block);
         }
     }
 }

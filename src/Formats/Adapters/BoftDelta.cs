@@ -50,9 +50,6 @@ public sealed class BoftDelta : AdapterDelta
     public override bool NeedsBase => true;
 
     /// <inheritdoc/>
-    internal override bool MixesInputs => true;
-
-    /// <inheritdoc/>
     internal override string Wanted => $"[{Outputs.Shape.ElementCount}, {Blocks.Shape[1]} · {Blocks.Shape[2]}]";
 
     /// <inheritdoc/>
@@ -82,16 +79,19 @@ public sealed class BoftDelta : AdapterDelta
             butterfly.Add(new(new BlockDiagonal(blocks, size), stage == 0 ? null : Butterfly.Order(context.Columns, count >> stage, size / 2)));
         }
 
-        return new Contribution(context.Columns, butterfly, context.Read(Outputs));
+        return new Contribution(context, butterfly, context.Read(Outputs));
     }
 
     /// <summary>One factor of the butterfly; no order where it takes the inputs as they lie.</summary>
     private sealed record Stage(BlockDiagonal Blocks, int[]? Order);
 
-    private sealed class Contribution(int columns, List<Stage> butterfly, double[] outputs) : IContribution
+    private sealed class Contribution(ContributionContext context, List<Stage> butterfly, double[] outputs) : IContribution
     {
+        private readonly BaseRowNorms _norms = new(context, outputs);
+
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
+            int columns = context.Columns;
             using RowBuffer one = new(columns), two = new(columns);
             Span<double> row = one.Values, other = two.Values;
             for (int i = 0; i < rows; i++)
@@ -118,6 +118,8 @@ public sealed class BoftDelta : AdapterDelta
                 RowLoops.AddScaled(row, weight * (outputs[firstRow + i] - 1), to);
             }
         }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum) => _norms.Add(firstRow, rows, Math.Abs(weight), sum);
 
         public void Dispose()
         {

@@ -66,7 +66,7 @@ public sealed class C3aDelta : AdapterDelta
                 if (i == 0 || (firstRow + i) % block == 0) arithmetic.Read(kernel, (firstRow + i) / block * columns, kernels.Values);
                 for (int column = 0; column < columns; column += block)
                 {
-                    double bound = Norm(kernels.Values.Slice(column, block)) * Math.Abs(weight / columns);
+                    double bound = RowLoops.Norm(kernels.Values.Slice(column, block)) * Math.Abs(weight / columns);
                     foreach (ref double value in sum.Slice((i * columns) + column, block))
                     {
                         value += bound;
@@ -77,17 +77,6 @@ public sealed class C3aDelta : AdapterDelta
 
         public void Dispose()
         {
-        }
-
-        private static double Norm(ReadOnlySpan<double> values)
-        {
-            double squares = 0;
-            foreach (double value in values)
-            {
-                squares += value * value;
-            }
-
-            return Math.Sqrt(squares);
         }
     }
 }

@@ -49,7 +49,7 @@ public sealed class DeloraDelta : FactoredDelta
             return (row, result) =>
             {
                 ReadOnlySpan<double> a = rows.AsSpan((int)row * result.Length, result.Length);
-                double length = Math.Sqrt(RowLoops.Dot(a, a));
+                double length = RowLoops.Norm(a);
                 result.Clear();
                 RowLoops.AddScaledProduct(a, norms, each / (Math.Max(length, LeastNorm) * Math.Max(lengths[row], LeastNorm)), result);
             };

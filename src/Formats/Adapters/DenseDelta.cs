@@ -3,7 +3,10 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
 
-/// <summary>Δ = Scale · Values, of the target's own shape: a trained bias update (<c>lora_bias</c>), a full difference.</summary>
+/// <summary>
+/// Dense: ΔW = Scale · D, of the target's own shape: a trained bias update (PEFT's <c>lora_bias</c>), a full difference (LyCORIS' <c>diff</c>). See
+/// spec/algebra.md, "Dense".
+/// </summary>
 public sealed class DenseDelta : AdapterDelta
 {
     /// <summary>An update of <paramref name="target"/> by <paramref name="scale"/> · <paramref name="values"/>.</summary>

@@ -114,7 +114,7 @@ public sealed class DiagOftDelta : AdapterDelta
                 int now = Math.Min(most, size - first);
                 Span<double> piece = buffer.Values[..(now * columns)];
                 context.Base.Read((block * size) + first, now, piece);
-                if (magnitudes) foreach (ref double value in piece) value = Math.Abs(value);
+                if (magnitudes) RowLoops.Magnitudes(piece);
                 for (long row = from; row < to; row++)
                 {
                     ReadOnlySpan<double> factors = matrices.AsSpan((int)(row * size) + first, now);

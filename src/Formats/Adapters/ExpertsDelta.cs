@@ -189,28 +189,7 @@ public sealed class ExpertsDelta : AdapterDelta
                 }
             }
 
-            return _turned ? (Turned(down, _rank, _inputs), Turned(up, _outputs, _rank)) : (up, down);
-        }
-
-        private static double[] Turned(double[] matrix, int rows, int columns)
-        {
-            double[] turned = new double[matrix.Length];
-            for (int i = 0; i < rows; i++)
-            {
-                for (int j = 0; j < columns; j++)
-                {
-                    turned[(j * rows) + i] = matrix[(i * columns) + j];
-                }
-            }
-
-            return turned;
+            return _turned ? (Transposition.Of(down, _rank, _inputs), Transposition.Of(up, _outputs, _rank)) : (up, down);
         }
     }
 }
-
-/// <summary>Some outputs of one expert's update.</summary>
-/// <param name="Expert">Which expert.</param>
-/// <param name="FirstOutput">The first output.</param>
-/// <param name="Outputs">How many.</param>
-/// <param name="Turned">Whether the factors are those of ΔWᵀ: the file takes the expert's weight for [in, out].</param>
-public sealed record ExpertPart(long Expert, long FirstOutput, long Outputs, bool Turned);

@@ -13,13 +13,7 @@ public abstract class FactoredDelta : AdapterDelta
     private protected FactoredDelta(ParameterName target, TensorValue down, TensorValue up, double scale)
         : base(target)
     {
-        RequireValues(target, down);
-        RequireValues(target, up);
-        if (down.Shape.Rank < 2 || up.Shape.Rank < 2 || down.Shape[0] != up.Shape[1] || up.Shape.AsMatrix().Columns != up.Shape[1])
-        {
-            throw Unfit(target, down, $"A {down.Shape} and B {up.Shape} do not chain; expected A [r, in…] and B [out, r]");
-        }
-
+        RequireChain(target, down, up);
         RequireScale(target, down, scale, $"rank {down.Shape[0]}");
         Down = down;
         Up = up;

@@ -68,7 +68,8 @@ public sealed class GraloraDelta : FactoredDelta
                 }
             }
 
-            if (!RowTensor.Fits(count * rank, inputs) || !RowTensor.Fits(count * rank, outputs)) throw Unfit(target, down, $"blocks of [{outputs}, {inputs}] and rank {count * rank} do not fit in memory");
+            long all = checked((count * rank) + plain);
+            if (!RowTensor.Fits(all, inputs) || !RowTensor.Fits(all, outputs)) throw Unfit(target, down, $"blocks of [{outputs}, {inputs}] and rank {all} do not fit in memory");
             return new((int)count, (int)(rank / count), (int)plain, (int)outputs, (int)inputs);
         }
 

@@ -17,13 +17,7 @@ public sealed class HiraDelta : AdapterDelta
     public HiraDelta(ParameterName target, TensorValue down, TensorValue up)
         : base(target)
     {
-        RequireValues(target, down);
-        RequireValues(target, up);
-        if (down.Shape.Rank < 2 || up.Shape.Rank < 2 || down.Shape[0] != up.Shape[1] || up.Shape.AsMatrix().Columns != up.Shape[1])
-        {
-            throw Unfit(target, down, $"A {down.Shape} and B {up.Shape} do not chain; expected A [r, in…] and B [out, r]");
-        }
-
+        RequireChain(target, down, up);
         (Down, Up) = (down, up);
     }
 
@@ -49,18 +43,32 @@ public sealed class HiraDelta : AdapterDelta
     public override bool NeedsBase => true;
 
     /// <inheritdoc/>
-    internal override IContribution Prepare(ContributionContext context) => new Contribution(context.Columns, context.Arithmetic.Product(
-        context.Rows, context.Columns, checked((int)Down.Shape[0]), context.Read(Up), context.Read(Down)));
+    internal override IContribution Prepare(ContributionContext context) => new Contribution(context, checked((int)Down.Shape[0]), context.Read(Up), context.Read(Down));
 
-    private sealed class Contribution(int columns, IProductRows product) : IContribution
+    private sealed class Contribution(ContributionContext context, int rank, double[] left, double[] right) : IContribution
     {
+        private readonly int _columns = context.Columns;
+        private readonly IProductRows _product = context.Arithmetic.Product(context.Rows, context.Columns, rank, left, right);
+        private readonly Lazy<FactorNorms> _norms = new(() => new(left, right, context.Rows, context.Columns));
+
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
-            using RowBuffer buffer = new(rows * columns);
-            product.Fill(firstRow, rows, buffer.Values);
+            using RowBuffer buffer = new(rows * _columns);
+            _product.Fill(firstRow, rows, buffer.Values);
             RowLoops.AddScaledProduct(@base, buffer.Values, weight, sum);
         }
 
-        public void Dispose() => product.Dispose();
+        /// <summary>|W| ∘ the terms of B·A.</summary>
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
+        {
+            using RowBuffer @base = new(rows * _columns), terms = new(rows * _columns);
+            context.Base.Read(firstRow, rows, @base.Values);
+            RowLoops.Magnitudes(@base.Values);
+            terms.Values.Clear();
+            _norms.Value.Add(firstRow, rows, Math.Abs(weight), terms.Values);
+            RowLoops.AddScaledProduct(@base.Values, terms.Values, 1, sum);
+        }
+
+        public void Dispose() => _product.Dispose();
     }
 }

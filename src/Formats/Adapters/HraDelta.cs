@@ -43,9 +43,6 @@ public sealed class HraDelta : AdapterDelta
     public override bool NeedsBase => true;
 
     /// <inheritdoc/>
-    internal override bool MixesInputs => true;
-
-    /// <inheritdoc/>
     internal override bool Fits(TensorShape weight) => weight.Rank >= 2 && weight.AsMatrix().Columns == Vectors.Shape[0];
 
     /// <inheritdoc/>
@@ -70,7 +67,7 @@ public sealed class HraDelta : AdapterDelta
                 RowLoops.AddScaled(units[j], -RowLoops.Dot(units[j], unit), unit);
             }
 
-            double norm = Math.Sqrt(RowLoops.Dot(unit, unit));
+            double norm = RowLoops.Norm(unit);
             if (norm == 0 || !double.IsFinite(norm)) throw Unfit(Target, Vectors, $"{Vectors.Name}: column {k} has length {norm}; a reflection needs a direction");
             for (int i = 0; i < length; i++)
             {
@@ -78,13 +75,16 @@ public sealed class HraDelta : AdapterDelta
             }
         }
 
-        return new Contribution(length, units);
+        return new Contribution(context, units);
     }
 
-    private sealed class Contribution(int columns, double[][] units) : IContribution
+    private sealed class Contribution(ContributionContext context, double[][] units) : IContribution
     {
+        private readonly BaseRowNorms _norms = new(context);
+
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
+            int columns = context.Columns;
             using RowBuffer buffer = new(columns);
             Span<double> row = buffer.Values;
             for (int i = 0; i < rows; i++)
@@ -99,6 +99,8 @@ public sealed class HraDelta : AdapterDelta
                 RowLoops.AddScaledDifference(row, before, weight, sum.Slice(i * columns, columns));
             }
         }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum) => _norms.Add(firstRow, rows, Math.Abs(weight), sum);
 
         public void Dispose()
         {

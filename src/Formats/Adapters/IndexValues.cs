@@ -6,14 +6,14 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
 
-/// <summary>Positions that a file stores: whole numbers of 16 to 64 bits, or F32, as PEFT saves some on Windows.</summary>
+/// <summary>Positions that a file stores: whole numbers of 8 to 64 bits, or F32, as PEFT saves some on Windows.</summary>
 internal static class IndexValues
 {
     /// <exception cref="InvalidAdapterException">The tensor is of another type.</exception>
     public static void RequireType(ParameterName target, TensorValue indices)
     {
-        if (indices.DType is DType.I16 or DType.I32 or DType.I64 or DType.F32) return;
-        throw Refusal(target, indices, $"is stored as {indices.DType.FileName()}; expected I16, I32, I64 or F32");
+        if (indices.DType is DType.U8 or DType.I16 or DType.I32 or DType.I64 or DType.F32) return;
+        throw Refusal(target, indices, $"is stored as {indices.DType.FileName()}; expected U8, I16, I32, I64 or F32");
     }
 
     /// <summary>Reads some positions.</summary>
@@ -33,6 +33,7 @@ internal static class IndexValues
             ReadOnlySpan<byte> stored = bytes.AsSpan(i * size, size);
             int? position = indices.DType switch
             {
+                DType.U8 => Within(stored[0], limit),
                 DType.I16 => Within(MemoryMarshal.Read<short>(stored), limit),
                 DType.I32 => Within(MemoryMarshal.Read<int>(stored), limit),
                 DType.I64 => Within(MemoryMarshal.Read<long>(stored), limit),

@@ -13,15 +13,20 @@ public sealed class LohaDelta : AdapterDelta
 
     /// <summary>An update of <paramref name="target"/>.</summary>
     /// <param name="target">What it updates.</param>
-    /// <param name="first">B₁ [out, r] and A₁ [r, in·kernel].</param>
+    /// <param name="first">B₁ [out, r] and A₁ [r, in, …kernel]: the weight is of the shape that these make.</param>
     /// <param name="second">B₂ [out, r] and A₂ [r, in·kernel].</param>
-    /// <param name="shape">The weight's shape, [out, in, …kernel].</param>
     /// <param name="scale">The resolved multiplier; finite.</param>
     /// <param name="alpha">What the file says alpha is, for reports.</param>
     /// <exception cref="InvalidAdapterException">A factor has no real values, the shapes do not chain, or the scale is not finite.</exception>
-    public LohaDelta(ParameterName target, (TensorValue Up, TensorValue Down) first, (TensorValue Up, TensorValue Down) second, TensorShape shape, double scale, double? alpha)
+    public LohaDelta(ParameterName target, (TensorValue Up, TensorValue Down) first, (TensorValue Up, TensorValue Down) second, double scale, double? alpha)
         : base(target)
     {
+        if (first.Up.Shape.Rank != 2 || first.Down.Shape.Rank < 2)
+        {
+            throw Unfit(target, first.Up, $"{first.Up.Name} {first.Up.Shape} and {first.Down.Name} {first.Down.Shape} are no matrices; expected [out, r] and [r, in]");
+        }
+
+        TensorShape shape = new([first.Up.Shape[0], .. first.Down.Shape.Sizes.AsSpan()[1..]]);
         (long rows, long columns) = shape.AsMatrix();
         foreach ((TensorValue up, TensorValue down) in (ReadOnlySpan<(TensorValue, TensorValue)>)[first, second])
         {

@@ -3,7 +3,8 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Formats.Adapters;
 
 /// <summary>
-/// LoRA: ΔW = Scale · B · A, with A (down) [r, in, …] and B (up) [out, r] or [out, r, 1, …]. See spec/algebra.md, "merge".
+/// LoRA: ΔW = Scale · B · A, with A (down) [r, in, …] and B (up) [out, r] or [out, r, 1, …]. Source: arXiv 2106.09685; PEFT. See
+/// spec/algebra.md, "merge".
 /// </summary>
 public sealed class LowRankDelta : FactoredDelta
 {

@@ -47,9 +47,6 @@ public sealed class OftDelta : AdapterDelta
     public override bool NeedsBase => true;
 
     /// <inheritdoc/>
-    internal override bool MixesInputs => true;
-
-    /// <inheritdoc/>
     internal override string Wanted => _parametrization.IsShared ? $"[out, a multiple of {BlockSize}]" : $"[out, {Triangles.Shape[0]} · {BlockSize}]";
 
     /// <inheritdoc/>
@@ -72,10 +69,10 @@ public sealed class OftDelta : AdapterDelta
             double[] skew = SkewSymmetric.FromUpperTriangle(triangles.AsSpan(k * values, values), BlockSize);
             if (_parametrization.Constraint is { } constraint) Shorten(skew, constraint / Math.Sqrt(count));
             // Row by row a rotation of the inputs is a product with Rᵀ, which is R of −Q = Qᵀ, whichever the series.
-            Rotation(IsEmbedding ? skew : Cayley.Transpose(skew, BlockSize)).CopyTo(blocks.AsSpan(k * BlockSize * BlockSize));
+            Rotation(IsEmbedding ? skew : Transposition.Of(skew, BlockSize, BlockSize)).CopyTo(blocks.AsSpan(k * BlockSize * BlockSize));
         }
 
-        return new RotatedRows(context.Columns, new BlockDiagonal(blocks, BlockSize));
+        return new RotatedRows(context, new BlockDiagonal(blocks, BlockSize));
     }
 
     private double[] Rotation(double[] skew) => _parametrization.Series switch
@@ -87,7 +84,7 @@ public sealed class OftDelta : AdapterDelta
 
     private static void Shorten(double[] skew, double longest)
     {
-        double length = Math.Sqrt(RowLoops.Dot(skew, skew));
+        double length = RowLoops.Norm(skew);
         if (length <= longest) return;
         for (int i = 0; i < skew.Length; i++)
         {
@@ -95,10 +92,13 @@ public sealed class OftDelta : AdapterDelta
         }
     }
 
-    private sealed class RotatedRows(int columns, BlockDiagonal rotation) : IContribution
+    private sealed class RotatedRows(ContributionContext context, BlockDiagonal rotation) : IContribution
     {
+        private readonly BaseRowNorms _norms = new(context);
+
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
+            int columns = context.Columns;
             using RowBuffer rotated = new(columns);
             for (int i = 0; i < rows; i++)
             {
@@ -107,6 +107,8 @@ public sealed class OftDelta : AdapterDelta
                 RowLoops.AddScaledDifference(rotated.Values, row, weight, sum.Slice(i * columns, columns));
             }
         }
+
+        public void AddTerms(long firstRow, int rows, double weight, Span<double> sum) => _norms.Add(firstRow, rows, Math.Abs(weight), sum);
 
         public void Dispose()
         {

@@ -87,7 +87,7 @@ public sealed class RandLoraDelta : AdapterDelta
 
         (double[] a, double[] b) = (Scaled(context), Bases(context, larger));
         bool turned = context.Rows < context.Columns;
-        (double[] left, double[] right) = turned ? (Turned(a, _smaller), Turned(b, Inner)) : (b, a);
+        (double[] left, double[] right) = turned ? (Transposition.Of(a, Inner, _smaller), Transposition.Of(b, larger, Inner)) : (b, a);
         return new ProductContribution(context, Scale, Inner, left, right);
     }
 
@@ -117,17 +117,5 @@ public sealed class RandLoraDelta : AdapterDelta
         }
 
         return values;
-    }
-
-    private static double[] Turned(double[] matrix, int columns)
-    {
-        int rows = matrix.Length / columns;
-        double[] turned = new double[matrix.Length];
-        for (int i = 0; i < matrix.Length; i++)
-        {
-            turned[(i % columns * rows) + (i / columns)] = matrix[i];
-        }
-
-        return turned;
     }
 }

@@ -4,7 +4,7 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Formats.Adapters;
 
 /// <summary>
-/// ΔW = Scale · S with S given by its elements that are not 0: what LyCORIS' extraction keeps beside a low rank. Places named twice add up.
+/// Sparse residual: ΔW = Scale · S with S given by its elements that are not 0: what LyCORIS' extraction keeps beside a low rank. Places named twice add up.
 /// Source: LyCORIS (utils/__init__.py, <c>bias_indices</c>). See spec/algebra.md, "Sparse residual".
 /// </summary>
 public sealed class SparseResidualDelta : AdapterDelta

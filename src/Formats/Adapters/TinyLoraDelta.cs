@@ -1,3 +1,4 @@
+using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
@@ -45,7 +46,7 @@ public sealed class TinyLoraDelta : FactoredDelta
                 values.Clear();
                 for (int j = 0; j < rank; j++)
                 {
-                    Contributions.RowLoops.AddScaled(mixture.AsSpan(j * rank, rank), left[(row * rank) + j], values);
+                    RowLoops.AddScaled(mixture.AsSpan(j * rank, rank), left[(row * rank) + j], values);
                 }
             };
         });
@@ -57,7 +58,7 @@ public sealed class TinyLoraDelta : FactoredDelta
         double[] mixture = new double[all.Length / weights.Length];
         for (int k = 0; k < weights.Length; k++)
         {
-            Contributions.RowLoops.AddScaled(all.AsSpan(k * mixture.Length, mixture.Length), weights[k], mixture);
+            RowLoops.AddScaled(all.AsSpan(k * mixture.Length, mixture.Length), weights[k], mixture);
         }
 
         return mixture;

@@ -24,7 +24,7 @@ internal sealed class TuckerDown : RowTensor
     {
         AdapterDelta.RequireValues(target, down);
         AdapterDelta.RequireValues(target, mid);
-        string where = $"{Printable.Text(mid.File ?? "")}: module '{Printable.Text(target.Module.Path)}'";
+        string where = Where(target, mid);
         (string core, string outer) = ($"{Label(mid)} {mid.Shape}", $"{Label(down)} {down.Shape}");
         bool chain = mid.Shape.Rank >= 3 && (down.Shape.Rank == 2 || down.Shape.Rank == mid.Shape.Rank) && mid.Shape[1] == down.Shape[0];
         if (!chain || down.Shape.AsMatrix().Columns != down.Shape[1])
@@ -37,6 +37,17 @@ internal sealed class TuckerDown : RowTensor
         if (RowTensor.Fits(shape.Sizes.AsSpan())) return new TuckerDown(down, mid, shape);
         throw new InvalidAdapterException($"{where}: {core} folded into {outer} has more elements than an array ({Array.MaxLength})", mid.File, mid.Name);
     }
+
+    /// <summary>The other factor beside a core, which is stored turned: [r, out] → [out, r].</summary>
+    /// <exception cref="InvalidAdapterException">It is no matrix of real numbers.</exception>
+    public static TransposedTensor Turned(ParameterName target, TensorValue factor)
+    {
+        AdapterDelta.RequireValues(target, factor);
+        return factor.Shape.Rank == 2 ? new TransposedTensor(factor) : throw new InvalidAdapterException(
+            $"{Where(target, factor)}: '{Printable.Text(factor.Name)}' is {factor.Shape}; expected a matrix [r, out] beside a Tucker core", factor.File, factor.Name);
+    }
+
+    private static string Where(ParameterName target, TensorValue part) => $"{Printable.Text(part.File ?? "")}: module '{Printable.Text(target.Module.Path)}'";
 
     /// <summary>What messages call a part: the end of its name, without the module's.</summary>
     private static string Label(TensorValue part)

@@ -33,7 +33,7 @@ public sealed class VbloraDelta : FactoredDelta
         (long rank, long pieces, long length) = Require(target, choices, bank);
         return new(choices.Choices.Name, new(rank, pieces * length), [.. choices.Parts, bank], () =>
         {
-            double[] mixed = choices.Mix(bank);
+            double[] mixed = choices.Mix(target, bank);
             return (row, result) => mixed.AsSpan((int)row * result.Length, result.Length).CopyTo(result);
         });
     }
@@ -43,7 +43,7 @@ public sealed class VbloraDelta : FactoredDelta
         (long pieces, long rank, long length) = Require(target, choices, bank);
         return new(choices.Choices.Name, new(pieces * length, rank), [.. choices.Parts, bank], () =>
         {
-            double[] mixed = choices.Mix(bank);
+            double[] mixed = choices.Mix(target, bank);
             return (row, result) =>
             {
                 (long piece, long element) = (row / length, row % length);
@@ -67,7 +67,7 @@ public sealed class VbloraDelta : FactoredDelta
         }
         else
         {
-            if (stored.DType is not (DType.U8 or DType.I16 or DType.I32 or DType.I64)) throw Unfit(target, stored, $"{stored.Name} is stored as {stored.DType.FileName()}; expected whole numbers (U8, I16, I32 or I64)");
+            IndexValues.RequireType(target, stored);
             if (count > 1) RequireValues(target, weights);
             if (stored.Shape[2] != count || weights.Shape != new TensorShape(stored.Shape[0], stored.Shape[1], count - 1)) throw Unfit(target, stored, $"{stored.Name} {stored.Shape} and {weights.Name} {weights.Shape} do not belong together; expected {count} indices and one weight less");
         }

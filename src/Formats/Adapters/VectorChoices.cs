@@ -1,5 +1,4 @@
-using System.Buffers.Binary;
-using LoraKit.Formats.Files;
+using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Adapters;
@@ -16,22 +15,19 @@ public sealed record VectorChoices(TensorValue Choices, TensorValue? Weights, in
     internal IReadOnlyList<TensorValue> Parts => Weights is null ? [Choices] : [Choices, Weights];
 
     /// <summary>The vector of every cell: Σ weight · bank[index].</summary>
+    /// <param name="target">What they belong to, for messages.</param>
+    /// <param name="bank">The vectors [count, length].</param>
+    /// <returns>[rows · columns, length].</returns>
     /// <exception cref="InvalidAdapterException">An index is beyond the bank.</exception>
-    internal double[] Mix(TensorValue bank)
+    internal double[] Mix(ParameterName target, TensorValue bank)
     {
         double[] vectors = bank.ToDoubles();
-        (int[] indices, double[] weights) = Weights is null ? Largest() : Stored();
+        (int[] indices, double[] weights) = Weights is null ? Largest() : Stored(target, bank.Shape[0]);
         int length = (int)bank.Shape[1];
         double[] mixed = new double[checked(indices.Length / Count * length)];
         for (int i = 0; i < indices.Length; i++)
         {
-            if (indices[i] < 0 || indices[i] >= bank.Shape[0])
-            {
-                throw new InvalidAdapterException(
-                    $"{Printable.Text(Choices.File ?? "")}: '{Printable.Text(Choices.Name)}' has index {indices[i]}; the bank has {bank.Shape[0]} vectors", Choices.File, Choices.Name);
-            }
-
-            Contributions.RowLoops.AddScaled(vectors.AsSpan(indices[i] * length, length), weights[i], mixed.AsSpan(i / Count * length, length));
+            RowLoops.AddScaled(vectors.AsSpan(indices[i] * length, length), weights[i], mixed.AsSpan(i / Count * length, length));
         }
 
         return mixed;
@@ -69,24 +65,14 @@ public sealed record VectorChoices(TensorValue Choices, TensorValue? Weights, in
         return (indices, weights);
     }
 
-    private (int[] Indices, double[] Weights) Stored()
+    private (int[] Indices, double[] Weights) Stored(ParameterName target, long vectors)
     {
         double[] stored = Count > 1 ? Weights!.ToDoubles() : [];
-        byte[] bytes = new byte[Choices.Shape.ElementCount * Choices.DType.Bytes()];
-        Choices.ReadBytes(0, bytes);
-        int size = Choices.DType.Bytes();
-        int[] indices = new int[bytes.Length / size];
+        int[] indices = new int[Choices.Shape.ElementCount];
+        IndexValues.Read(target, Choices, 0, vectors, indices);
         double[] weights = new double[indices.Length];
         for (int i = 0; i < indices.Length; i++)
         {
-            ReadOnlySpan<byte> at = bytes.AsSpan(i * size, size);
-            indices[i] = Choices.DType switch
-            {
-                DType.U8 => at[0],
-                DType.I16 => BinaryPrimitives.ReadInt16LittleEndian(at),
-                DType.I32 => BinaryPrimitives.ReadInt32LittleEndian(at),
-                _ => int.CreateSaturating(BinaryPrimitives.ReadInt64LittleEndian(at)),
-            };
             (int cell, int k) = (i / Count, i % Count);
             if (k < Count - 1)
             {

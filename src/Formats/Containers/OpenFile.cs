@@ -38,7 +38,7 @@ internal sealed class OpenFile : IDisposable
         }
         catch (IOException e)
         {
-            throw new InvalidFileException($"{Printable.Text(Path)}: cannot be read: {InputErrors.Reason(e)}", Path, cause: e);
+            throw InputErrors.Unreadable(Path, e);
         }
 
         if (read < destination.Length) throw Invalid($"ends at byte {offset + read}, {offset + destination.Length} were expected; fetch it again");

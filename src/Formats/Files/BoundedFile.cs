@@ -20,7 +20,7 @@ internal static class BoundedFile
         }
         catch (IOException e)
         {
-            throw new InvalidFileException($"{shown}: cannot be read: {InputErrors.Reason(e)}", path, cause: e);
+            throw InputErrors.Unreadable(path, e);
         }
     }
 }

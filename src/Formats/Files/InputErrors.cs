@@ -19,6 +19,10 @@ internal static class InputErrors
         };
     }
 
+    /// <summary>To throw: the system cannot read the file, or the part of it that a tensor is.</summary>
+    public static InvalidFileException Unreadable(string path, Exception cause, string? tensor = null) => new(
+        $"{Printable.Text(path)}: {(tensor is null ? "" : $"tensor '{Printable.Text(tensor)}': ")}cannot be read: {Reason(cause)}", path, tensor, cause);
+
     // .NET ends its messages with " : 'path'".
     private static string WithoutPath(string message)
     {

@@ -182,7 +182,7 @@ public sealed class OutputFile
         }
         catch (Exception e) when (OutputErrors.IsRefusal(e))
         {
-            throw new InvalidFileException($"{shown}: cannot be read: {InputErrors.Reason(e)}", sourcePath, cause: e);
+            throw InputErrors.Unreadable(sourcePath, e);
         }
     }
 

@@ -123,7 +123,7 @@ public static class AdapterLayouts
             + $"'{Printable.Text(source.Tensors.Tensors[0].Name)}'";
         throw new UnsupportedException(
             ForeignKeys.Describe(source.Tensors) is { } whose
-                ? $"{Printable.Text(source.Path)}: its keys look like {whose}, a layout that is not read yet (read: "
+                ? $"{Printable.Text(source.Path)}: its keys look like {whose}, which no layout reads (read: "
                     + $"{string.Join(", ", layouts.Select(layout => layout.Name))})"
                 : $"{Printable.Text(source.Path)}: is no adapter of a layout that is read "
                     + $"({string.Join(", ", layouts.Select(layout => layout.Name))}): {example}",

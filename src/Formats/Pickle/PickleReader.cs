@@ -13,6 +13,8 @@ internal sealed class PickleReader(PickleInput input, IPickleVocabulary vocabula
 {
     private const int NewestProtocol = 5;
     private const int MostNumberBytes = 64;
+    private const int CharactersOfValue = 32;
+    private const int FewNumbers = 64;
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -158,10 +160,20 @@ internal sealed class PickleReader(PickleInput input, IPickleVocabulary vocabula
     {
         object?[] arguments = _stack.Pop<object?[]>("a tuple of arguments");
         PickleGlobal called = _stack.Pop<PickleGlobal>("a name to call");
+        foreach (object? argument in arguments) _stack.Count(Copied(argument));
         object? result = called.Call?.Invoke(arguments)
             ?? throw input.Invalid($"calls {called.Name} with arguments that torch.save does not write");
         _stack.Push(result);
     }
+
+    /// <summary>What a call makes of an argument: a few bytes of pickle can give it the same long one again and again.</summary>
+    private static long Copied(object? argument) => argument switch
+    {
+        string text => text.Length / CharactersOfValue,
+        List<object?> list => list.Count,
+        object?[] { Length: > FewNumbers } numbers => numbers.Length,
+        _ => 0,
+    };
 
     // A state dictionary carries the versions of its modules as an attribute. Nothing else has attributes.
     private void Build()

@@ -8,15 +8,22 @@ internal sealed class PickleStack(PickleInput input)
     private readonly List<object?> _values = [];
     private readonly List<int> _marks = [];
     private readonly Dictionary<uint, object?> _memo = [];
-    private int _made;
+    private long _made;
 
     private int Floor => _marks.Count == 0 ? 0 : _marks[^1];
 
     public void Push(object? value)
     {
-        // One byte of pickle makes an object of many: the count is bounded, not only the bytes.
-        if (++_made > MostValues) throw input.Invalid($"holds more than {MostValues} values; save the tensors alone, as safetensors");
+        Count(1);
         _values.Add(value);
+    }
+
+    /// <summary>One byte of pickle makes an object of many: what is made is bounded, not only the bytes.</summary>
+    /// <param name="made">How many values.</param>
+    public void Count(long made)
+    {
+        _made += made;
+        if (_made > MostValues) throw input.Invalid($"holds more than {MostValues} values; save the tensors alone, as safetensors");
     }
 
     public object? Top() => _values.Count > Floor ? _values[^1] : throw Empty();
@@ -34,7 +41,7 @@ internal sealed class PickleStack(PickleInput input)
 
     public void Mark()
     {
-        if (++_made > MostValues) throw input.Invalid($"holds more than {MostValues} values; save the tensors alone, as safetensors");
+        Count(1);
         _marks.Add(_values.Count);
     }
 

@@ -32,7 +32,7 @@ public sealed class SafetensorsFile : ITensorSource
             {
                 if (e is InvalidFileException && Explain(handle) is { } explanation)
                     throw new InvalidFileException($"{Printable.Text(path)}: not a safetensors file: {explanation}", path, cause: e);
-                if (e is IOException) throw new InvalidFileException($"{Printable.Text(path)}: cannot be read: {InputErrors.Reason(e)}", path, cause: e);
+                if (e is IOException) throw InputErrors.Unreadable(path, e);
             }
 
             throw;
@@ -92,7 +92,7 @@ public sealed class SafetensorsFile : ITensorSource
         }
         catch (IOException e)
         {
-            throw new InvalidFileException($"{Where(tensor)}: cannot be read: {InputErrors.Reason(e)}", Path, tensor, e);
+            throw InputErrors.Unreadable(Path, e, tensor);
         }
 
         if (read == destination.Length) return;

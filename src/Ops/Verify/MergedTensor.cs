@@ -140,18 +140,15 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
         FloatConvert.ToDoubles(actual.DType, stored, rounded);
         actual.ReadBytes(row * columns * actual.DType.Bytes(), stored);
         FloatConvert.ToDoubles(actual.DType, stored, found);
-        bool mixes = planned.Edit?.Deltas.Any(d => d.Delta.MixesInputs && !d.Transposed) == true;
-        double length = 0;
         for (int i = 0; i < count; i++)
         {
-            if (mixes && i % columns == 0) length = Math.Sqrt(RowLoops.Dot(old.Slice(i, columns), old.Slice(i, columns)));
             double change = rounded[i] - old[i];
             errors.Count(change * change);
             // A zero is right with either sign, a NaN with any bits.
             if (found[i] == rounded[i] || (double.IsNaN(found[i]) && double.IsNaN(rounded[i]))) continue;
             double terms = contributes ? rank + 2 + Math.Sqrt(columns) : rank + 2;
             double sums = terms * Math.ScaleB(1, -24)
-                * (Math.Max(length, Math.Abs(old[i])) + (contributes ? Math.Max(Math.Abs(exact[i] - old[i]), cancelling[i]) : 0) + (norms?.Bound(row + (i / columns), i % columns) ?? 0));
+                * (Math.Abs(old[i]) + (contributes ? Math.Max(Math.Abs(exact[i] - old[i]), cancelling[i]) : 0) + (norms?.Bound(row + (i / columns), i % columns) ?? 0));
             double unit = double.IsFinite(exact[i]) ? Ulps.Size(actual.DType, Math.Max(Math.Abs(exact[i]), Math.Abs(exact[i] - old[i]))) : 0;
             bool explained = !IsExact && Math.Abs(found[i] - exact[i]) <= unit + sums;
             errors.AddWrong((row * columns) + i, found[i], rounded[i], actual.DType, explained);

@@ -16,6 +16,7 @@ public sealed class PeftBlockMethodTests
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 4 }""", "oft_R.weight:6,7", "oft_R.weight is [6, 7]; expected [blocks, b(b − 1)/2]")]
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 4 }""", "oft_R.weight:6", "oft_R.weight is [6]")]
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 4, "block_share": true }""", "oft_R.weight:2,6", "the block is shared")]
+    [InlineData("""{ "peft_type": "OFT", "oft_block_size": 4, "num_cayley_neumann_terms": 4611686018427387904 }""", "oft_R.weight:6,6", "expected at most 1000")]
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 7 }""", "oft_R.weight:6,6", "6 blocks of 4, but 'oft_block_size' is 7")]
     [InlineData("""{ "peft_type": "OFT", "oft_block_size": 0, "r": 5 }""", "oft_R.weight:6,6", "6 blocks of 4, but 'r' is 5")]
     [InlineData("""{ "peft_type": "BOFT" }""", "boft_R:1,6,4,3;boft_s:24,1", "boft_R is [1, 6, 4, 3]")]
@@ -146,7 +147,7 @@ public sealed class PeftBlockMethodTests
         VectorChoices Choice(byte index) => new(new MemoryTensor("indices", DType.U8, new TensorShape(1, 1, 2), new byte[] { 0, index }), weights, 2);
         ParameterName target = new(new("m.q"), "weight");
         Assert.Equal(2, new VbloraDelta(target, Choice(2), Choice(1), bank).Down.ToDoubles().Length);
-        Assert.Contains("index 3; the bank has 3 vectors", Assert.Throws<InvalidAdapterException>(() => new VbloraDelta(target, Choice(3), Choice(1), bank).Down.ToDoubles()).Message);
+        Assert.Contains("'indices' has no position at element 1; expected a whole number from 0 to 2", Assert.Throws<InvalidAdapterException>(() => new VbloraDelta(target, Choice(3), Choice(1), bank).Down.ToDoubles()).Message);
     }
 
     /// <summary>An adapter of 2023 on queries and values of BLOOM, in a pickle.</summary>

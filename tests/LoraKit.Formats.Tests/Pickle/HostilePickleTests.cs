@@ -144,6 +144,35 @@ public sealed class HostilePickleTests
         Assert.Contains("more than 2000000 values", OpenedTensors.Refusal<InvalidFileException>(TorchBytes.Zip(Of(Enumerable.Repeat((byte)'(', 5_000_000).ToArray()))));
     }
 
+    [Theory]
+    [InlineData("a text", "_codecs", "encode")]
+    [InlineData("a list", "collections", "OrderedDict")]
+    [InlineData("a tuple", "torch._utils", "_rebuild_tensor_v2")]
+    public void A_long_argument_given_again_and_again_is_counted(string what, string module, string name)
+    {
+        const int items = 100_000;
+        byte[] item = Join(Tuple(Int(1), Int(2)), "q\u0001"u8.ToArray());
+        byte[] again = Enumerable.Repeat("h\u0001"u8.ToArray(), items).SelectMany(get => get).ToArray();
+        byte[] many = what switch
+        {
+            "a text" => Text(new string('x', 32 * items)),
+            "a list" => Join(item, "0]("u8.ToArray(), again, "e"u8.ToArray()),
+            _ => Join(Int(1), "q\u00010("u8.ToArray(), again, "t"u8.ToArray()),
+        };
+        byte[] held = "h\0"u8.ToArray();
+        byte[] arguments = what switch
+        {
+            "a text" => Tuple(held, Text("latin1")),
+            "a list" => Tuple(held),
+            _ => Tuple(Storage("FloatStorage", "0", 2), Int(0), held, held, False, EmptyOrderedDict),
+        };
+        byte[] call = Join(Global(module, name), arguments, "R0"u8.ToArray());
+        byte[] Calls(int count) => Of(many, "q\00"u8.ToArray(), Join([.. Enumerable.Repeat(call, count)]), Dict(("t", Tensor("FloatStorage", "0", 2))));
+
+        Assert.Single(OpenedTensors.Values(TorchBytes.Zip(Calls(2), ("0", Eight))));
+        Assert.Contains("more than 2000000 values", OpenedTensors.Refusal<InvalidFileException>(TorchBytes.Zip(Calls(20), ("0", Eight))));
+    }
+
     [Fact]
     public void Tensors_beyond_counting_in_nested_dictionaries_are_refused()
     {

@@ -30,6 +30,25 @@ internal static class KindRows
         return sum;
     }
 
+    /// <summary>What verify takes for a bound of Σ|terms| of every element.</summary>
+    /// <param name="delta">The update.</param>
+    /// <param name="shape">The weight's, as it is stored.</param>
+    /// <param name="weight">W.</param>
+    /// <param name="factor">w.</param>
+    /// <param name="transposed">Whether the weight is stored as [in, out].</param>
+    public static double[] Terms(AdapterDelta delta, TensorShape shape, double[] weight, double factor = 1, bool transposed = false)
+    {
+        int rows = (int)shape[0], columns = weight.Length / rows;
+        using TensorUpdates updates = new("x", shape, [new(delta, factor, transposed)], true, () => new Matrix(weight, columns));
+        double[] sum = new double[weight.Length];
+        for (int row = 0; row < rows; row += 2)
+        {
+            updates.AddTerms(row, Math.Min(2, rows - row), sum.AsSpan(row * columns, Math.Min(2, rows - row) * columns));
+        }
+
+        return sum;
+    }
+
     private sealed class Matrix(double[] values, int columns) : IBaseRows
     {
         public void Read(long firstRow, int rows, Span<double> destination) => values.AsSpan((int)(firstRow * columns), rows * columns).CopyTo(destination);

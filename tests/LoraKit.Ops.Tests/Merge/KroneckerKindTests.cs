@@ -113,7 +113,7 @@ public class KroneckerKindTests
         }
 
         TensorShape shape = hasCores ? new(outs, ins, 3, 2) : new(outs, ins);
-        LohaDelta delta = new(Target, Pair(), Pair(), shape, Scale, 4);
+        LohaDelta delta = new(Target, Pair(), Pair(), Scale, 4);
         Check(delta, shape, expected);
         Assert.Equal(r * r, delta.ExactFactors()!.Down.Shape[0]);
     }

@@ -13,7 +13,7 @@ internal interface IContribution : IDisposable
 
     /// <summary>
     /// sum[i, :] += |weight| · (a bound of Σ|terms| of ΔW[firstRow + i, :]), where elements are sums whose terms may cancel: what rounding each of them
-    /// may come to. A kind that says nothing has no larger terms than ΔW itself.
+    /// may come to. A kind that says nothing has no larger terms than W and ΔW themselves. See spec/algebra.md, "verify".
     /// </summary>
     void AddTerms(long firstRow, int rows, double weight, Span<double> sum)
     {

@@ -57,6 +57,18 @@ internal static class RowLoops
         }
     }
 
+    /// <summary>values ← |values|.</summary>
+    public static void Magnitudes(Span<double> values)
+    {
+        foreach (ref double value in values)
+        {
+            value = Math.Abs(value);
+        }
+    }
+
+    /// <summary>‖values‖ = √Σ values².</summary>
+    public static double Norm(ReadOnlySpan<double> values) => Math.Sqrt(Dot(values, values));
+
     /// <summary>Σ one ∘ two, in four partial sums whatever the machine's width.</summary>
     public static double Dot(ReadOnlySpan<double> one, ReadOnlySpan<double> two)
     {

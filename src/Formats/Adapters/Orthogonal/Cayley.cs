@@ -50,21 +50,6 @@ internal static class Cayley
         return sum;
     }
 
-    /// <summary>Aᵀ.</summary>
-    public static double[] Transpose(ReadOnlySpan<double> matrix, int size)
-    {
-        double[] transposed = new double[matrix.Length];
-        for (int i = 0; i < size; i++)
-        {
-            for (int j = 0; j < size; j++)
-            {
-                transposed[(j * size) + i] = matrix[(i * size) + j];
-            }
-        }
-
-        return transposed;
-    }
-
     /// <summary>(I − sign·Q)⁻¹(I + sign·Q): the two factors commute. I ± Q is never singular, Q's eigenvalues being imaginary.</summary>
     private static double[] Transform(ReadOnlySpan<double> skew, int size, double sign)
     {

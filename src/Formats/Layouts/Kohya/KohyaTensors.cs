@@ -46,12 +46,6 @@ internal sealed class KohyaTensors(ModuleName name, KohyaContext context)
         return found;
     }
 
-    /// <summary>The transpose of a factor that is stored turned: [r, out] → [out, r].</summary>
-    /// <exception cref="InvalidAdapterException">It is no matrix.</exception>
-    public TensorValue Turned(StoredTensor factor) => factor.Shape.Rank == 2
-        ? new TransposedTensor(factor)
-        : throw Wrong($"'{Printable.Text(factor.Name)}' is {factor.Shape}; expected a matrix [r, out] beside a Tucker core");
-
     /// <summary>The number of a tensor that has one; null where the module has none of this ending.</summary>
     /// <exception cref="InvalidAdapterException">It has more, or it is NaN or infinite.</exception>
     public double? Number(string ending) => Find(ending) is { } tensor ? KohyaAlpha.Read(Name, tensor, ending) : null;

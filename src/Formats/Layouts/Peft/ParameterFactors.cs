@@ -6,7 +6,7 @@ namespace LoraKit.Formats.Layouts.Peft;
 
 /// <summary>
 /// The factors of a parameter: plain LoRA for a matrix, A [E·r, in] and B [out, r·E] for a stack of E. Several parameters of a module wrap each
-/// other, the one registered last outermost, and which is which is for the base's shapes to confirm. See spec/layouts/peft.md, "Parameters".
+/// other, the one registered last outermost, and which is which is for the base's shapes to confirm. See spec/layouts/peft.md, "Keys".
 /// </summary>
 internal static class ParameterFactors
 {

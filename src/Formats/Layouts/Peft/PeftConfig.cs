@@ -1,5 +1,5 @@
-using System.Text.Json.Nodes;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 
@@ -92,14 +92,6 @@ internal sealed class PeftConfig
 
     /// <summary>The pattern that decides for a module's rank, and the one for its alpha; null where the plain setting does.</summary>
     public (string? Rank, string? Alpha) PatternsOf(ModuleName module) => (_rankPatterns.Find(module.Path)?.Key, _alphaPatterns.Find(module.Path)?.Key);
-
-    /// <summary>Whether it was saved by this version of PEFT or a later one; older ones than 0.18 do not say theirs.</summary>
-    public bool IsSince(int major, int minor)
-    {
-        string[] parts = (Settings.Text("peft_version") ?? "").Split('.');
-        return parts.Length >= 2 && int.TryParse(parts[0], out int savedMajor) && int.TryParse(parts[1], out int savedMinor)
-            && (savedMajor, savedMinor).CompareTo((major, minor)) >= 0;
-    }
 
     /// <summary>Whether a module has this rank and, to the last bit, this scale.</summary>
     public bool Says(ModuleName module, long rank, double scale) =>

@@ -4,15 +4,17 @@ using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
-/// <summary>All names of a file, taken apart and consistent: one adapter, no kind that is not read.</summary>
+/// <summary>All names of a file, taken apart and consistent: one adapter, of one method.</summary>
 internal static class PeftKeys
 {
     /// <summary>Names are taken apart at every dot; nothing real comes near this.</summary>
     public const int LongestName = 1000;
 
+    /// <param name="source">The tensors.</param>
+    /// <param name="peftType">The configuration's, one that is read.</param>
     /// <exception cref="InvalidAdapterException">A name is absurdly long, or the names carry two adapters' names.</exception>
-    /// <exception cref="UnsupportedException">A tensor belongs to a method that is not read.</exception>
-    public static IReadOnlyList<PeftKey> Parse(ITensorSource source, IPeftMethod? method = null)
+    /// <exception cref="UnsupportedException">A tensor belongs to another method.</exception>
+    public static IReadOnlyList<PeftKey> Parse(ITensorSource source, string peftType = "LORA")
     {
         if (source.Tensors.FirstOrDefault(tensor => tensor.Name.Length > LongestName) is { } endless)
         {
@@ -21,6 +23,7 @@ internal static class PeftKeys
                 source.Path, endless.Name);
         }
 
+        IPeftMethod? method = PeftMethodList.Of(peftType);
         List<PeftKey> keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor, method: method))];
         string? adapterName = AdapterName(source, keys);
         if (adapterName is not (null or "default")) keys = [.. source.Tensors.Select(tensor => PeftKey.Parse(tensor, adapterName, method))];
@@ -28,7 +31,7 @@ internal static class PeftKeys
         if (keys.Find(key => key.Role == PeftRole.Refused) is { } refused)
         {
             throw new UnsupportedException(
-                $"{Printable.Text(source.Path)}: module '{Printable.Text(refused.Module.Path)}' uses {refused.Note}, which is not read yet",
+                $"{Printable.Text(source.Path)}: module '{Printable.Text(refused.Module.Path)}' uses {refused.Note}, but the adapter is one of {peftType}; expected the tensors of one method",
                 source.Path, refused.Tensor.Name);
         }
 

@@ -1,7 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Diffusers;
-using LoraKit.Formats.Layouts.Peft.Methods;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -44,7 +43,7 @@ internal sealed class PeftLayout : IAdapterLayout
 
         PeftConfig config = new(source.Config, source.ConfigPath ?? AdapterConfigFile.Name);
         PeftRefusals.Check(config);
-        return new PeftReader(source, config, PeftKeys.Parse(source.Tensors, PeftMethodList.Of(config.PeftType))).Read();
+        return new PeftReader(source, config, PeftKeys.Parse(source.Tensors, config.PeftType)).Read();
     }
 
     /// <inheritdoc/>

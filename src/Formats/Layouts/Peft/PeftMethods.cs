@@ -1,6 +1,6 @@
 namespace LoraKit.Formats.Layouts.Peft;
 
-/// <summary>The methods of PEFT that are not read, by their peft_type and by their tensors' names.</summary>
+/// <summary>What messages call the methods of PEFT: those that are not read by their peft_type, all by their tensors' names.</summary>
 internal static class PeftMethods
 {
     private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal)

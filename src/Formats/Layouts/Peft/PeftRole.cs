@@ -45,6 +45,6 @@ internal enum PeftRole : byte
     /// <summary>Needed for training only.</summary>
     Ignored,
 
-    /// <summary>Part of a method that is not read.</summary>
+    /// <summary>Part of another method.</summary>
     Refused,
 }

@@ -1,3 +1,4 @@
+using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Adapters.Orthogonal;
 
 namespace LoraKit.Formats.Tests.Adapters.Orthogonal;
@@ -25,8 +26,8 @@ public class CayleyTests
     {
         double[] q = Skew(13, magnitude);
         double[] rotation = Cayley.Rotation(q, 13);
-        AssertSame(Sum(13), Product(rotation, Cayley.Transpose(rotation, 13), 13));
-        AssertSame(Cayley.InverseRotation(q, 13), Cayley.Transpose(rotation, 13));
+        AssertSame(Sum(13), Product(rotation, Transposition.Of(rotation, 13, 13), 13));
+        AssertSame(Cayley.InverseRotation(q, 13), Transposition.Of(rotation, 13, 13));
     }
 
     [Fact]
@@ -34,7 +35,7 @@ public class CayleyTests
     {
         double[] q = [0, 1e9, -3, -1e9, 0, 5, 3, -5, 0];
         double[] rotation = Cayley.Rotation(q, 3);
-        AssertSame(Sum(3), Product(rotation, Cayley.Transpose(rotation, 3), 3));
+        AssertSame(Sum(3), Product(rotation, Transposition.Of(rotation, 3, 3), 3));
     }
 
     [Fact]

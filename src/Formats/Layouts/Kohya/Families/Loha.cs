@@ -19,19 +19,13 @@ internal sealed class Loha : IKohyaFamily
     {
         if (module.Has("hada_t1") != module.Has("hada_t2")) throw module.Wrong("has one of hada_t1 and hada_t2; expected both or none");
         (TensorValue Up, TensorValue Down) first = Pair(module, 1), second = Pair(module, 2);
-        if (first.Up.Shape.Rank != 2 || first.Down.Shape.Rank < 2)
-        {
-            throw module.Wrong($"has hada_w1_a {first.Up.Shape} and hada_w1_b {first.Down.Shape}, which are no matrices; expected [out, r] and [r, in]");
-        }
-
-        KohyaScale scale = KohyaScale.OfLycoris(module, module.ShapeOf("hada_w1_b")!.Value[0]);
-        TensorShape shape = new([first.Up.Shape[0], .. first.Down.Shape.Sizes.AsSpan()[1..]]);
-        yield return new LohaDelta(module.Weight, first, second, shape, scale.Value, scale.Alpha);
+        KohyaScale scale = KohyaScale.OfLycoris(module, module.ShapeOf("hada_w1_b") is { Rank: > 0 } stored ? stored[0] : 1);
+        yield return new LohaDelta(module.Weight, first, second, scale.Value, scale.Alpha);
     }
 
     private static (TensorValue Up, TensorValue Down) Pair(KohyaTensors module, int number)
     {
         (StoredTensor up, StoredTensor down) = (module.Require($"hada_w{number}_a"), module.Require($"hada_w{number}_b"));
-        return module.Find($"hada_t{number}") is { } core ? (module.Turned(up), TuckerDown.Of(module.Weight, down, core)) : (up, down);
+        return module.Find($"hada_t{number}") is { } core ? (TuckerDown.Turned(module.Weight, up), TuckerDown.Of(module.Weight, down, core)) : (up, down);
     }
 }

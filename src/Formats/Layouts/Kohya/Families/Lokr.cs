@@ -41,6 +41,6 @@ internal sealed class Lokr : IKohyaFamily
         }
 
         (StoredTensor up, StoredTensor down) = (module.Require($"{name}_a"), module.Require($"{name}_b"));
-        return module.Find($"lokr_t{number}") is { } core ? new(module.Turned(up), TuckerDown.Of(module.Weight, down, core)) : new(up, down);
+        return module.Find($"lokr_t{number}") is { } core ? new(TuckerDown.Turned(module.Weight, up), TuckerDown.Of(module.Weight, down, core)) : new(up, down);
     }
 }

@@ -2,7 +2,7 @@ using LoraKit.Formats.Adapters;
 
 namespace LoraKit.Formats.Layouts.Peft.Methods;
 
-/// <summary>C3A: <c>c3a_kernel</c> [out/b, in/b, b]. See spec/layouts/peft.md, "C3A".</summary>
+/// <summary>C3A: <c>c3a_kernel</c> [out/b, in/b, b]. See spec/layouts/peft.md, "Methods other than LoRA".</summary>
 internal sealed class C3a : IPeftMethod
 {
     public string PeftType => "C3A";

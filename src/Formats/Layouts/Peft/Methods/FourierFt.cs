@@ -2,7 +2,7 @@ using LoraKit.Formats.Adapters;
 
 namespace LoraKit.Formats.Layouts.Peft.Methods;
 
-/// <summary>FourierFT: <c>fourierft_spectrum</c> [n]; the places come from <c>random_loc_seed</c>. See spec/layouts/peft.md, "FourierFT".</summary>
+/// <summary>FourierFT: <c>fourierft_spectrum</c> [n]; the places come from <c>random_loc_seed</c>. See spec/layouts/peft.md, "Methods other than LoRA".</summary>
 internal sealed class FourierFt : IPeftMethod
 {
     public string PeftType => "FOURIERFT";

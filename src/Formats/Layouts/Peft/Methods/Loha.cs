@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// LoHa: <c>hada_w1_a</c> [out, r], <c>hada_w1_b</c> [r, in], the same for w2; with Tucker cores <c>hada_t1</c>, <c>hada_t2</c>
-/// [r, r, …kernel] the first is [r, out]. See spec/layouts/peft.md, "LoHa".
+/// [r, r, …kernel] the first is [r, out]. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Loha : IPeftMethod
 {
@@ -20,14 +20,12 @@ internal sealed class Loha : IPeftMethod
         (TensorValue Up, TensorValue Down) first = Pair(module, "1"), second = Pair(module, "2");
         ModuleScale scale = context.ScaleOf(module);
         if (module.Has("hada_t1") != module.Has("hada_t2")) throw module.Wrong("one of hada_t1 and hada_t2 is missing; expected both or none");
-        if (first.Up.Shape.Rank != 2 || first.Down.Shape.Rank < 2) throw module.Wrong($"hada_w1_a {first.Up.Shape} and hada_w1_b {first.Down.Shape} are no matrices; expected [out, r] and [r, in]");
-        TensorShape shape = new([first.Up.Shape[0], .. first.Down.Shape.Sizes.AsSpan()[1..]]);
-        yield return new LohaDelta(module.Weight, first, second, shape, scale.Scale, scale.Alpha);
+        yield return new LohaDelta(module.Weight, first, second, scale.Scale, scale.Alpha);
     }
 
     private static (TensorValue Up, TensorValue Down) Pair(PeftModule module, string number)
     {
         (StoredTensor up, StoredTensor down) = (module.Require($"hada_w{number}_a"), module.Require($"hada_w{number}_b"));
-        return module.Find($"hada_t{number}") is { } core ? (module.Turned(up), TuckerDown.Of(module.Weight, down, core)) : (up, down);
+        return module.Find($"hada_t{number}") is { } core ? (TuckerDown.Turned(module.Weight, up), TuckerDown.Of(module.Weight, down, core)) : (up, down);
     }
 }

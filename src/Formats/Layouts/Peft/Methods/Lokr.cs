@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// LoKr: <c>lokr_w1</c> [o₁, i₁] or <c>lokr_w1_a</c>, <c>lokr_w1_b</c>; the same for w2, there also with a Tucker core <c>lokr_t2</c>. The
-/// scale is α/r even where both factors are in full. See spec/layouts/peft.md, "LoKr".
+/// scale is α/r even where both factors are in full. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Lokr : IPeftMethod
 {
@@ -35,6 +35,6 @@ internal sealed class Lokr : IPeftMethod
         }
 
         (StoredTensor up, StoredTensor down) = (module.Require($"{name}_a"), module.Require($"{name}_b"));
-        return core is not null && module.Find(core) is { } mid ? new(module.Turned(up), TuckerDown.Of(module.Weight, down, mid)) : new(up, down);
+        return core is not null && module.Find(core) is { } mid ? new(TuckerDown.Turned(module.Weight, up), TuckerDown.Of(module.Weight, down, mid)) : new(up, down);
     }
 }

@@ -6,7 +6,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// MiSS, and Bone as it was called before: one block, [r, out], of the mini form [r, c], of Bat [out/r, r, r]. <c>init_weights</c> tells
-/// the form. See spec/layouts/peft.md, "MiSS".
+/// the form. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Miss : IPeftMethod
 {

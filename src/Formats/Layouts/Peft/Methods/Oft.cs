@@ -10,6 +10,12 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 /// </summary>
 internal sealed class Oft : IPeftMethod
 {
+    // A product of two blocks for each.
+    private const long MostTerms = 1000;
+
+    // Until this version PEFT took the last power of its series twice, as all others.
+    private static readonly Version LastTermOnce = new(0, 18);
+
     public string PeftType => "OFT";
 
     public string Name => "OFT";
@@ -35,8 +41,11 @@ internal sealed class Oft : IPeftMethod
 
     private static OftParametrization Parametrization(PeftMethodContext context)
     {
+        const string count = "num_cayley_neumann_terms";
+        long terms = context.Settings.WholeNumber(count, 5);
+        if (terms > MostTerms) throw context.Settings.Wrong(count, context.Settings.Json[count], $"at most {MostTerms}");
         bool isNeumann = !context.Settings.Json.ContainsKey("use_cayley_neumann") || context.Settings.Flag("use_cayley_neumann");
-        bool isOld = isNeumann && !context.Config.IsSince(0, 18);
+        bool isOld = isNeumann && (context.Config.Version is not { } version || version < LastTermOnce);
         const string code = "oft_series";
         if (isOld && !context.Issues.Exists(issue => issue.Code == code))
         {
@@ -47,7 +56,7 @@ internal sealed class Oft : IPeftMethod
         return new()
         {
             Series = isOld ? OftSeries.DoubledNeumann : isNeumann ? OftSeries.Neumann : OftSeries.Cayley,
-            Terms = context.Settings.WholeNumber("num_cayley_neumann_terms", 5),
+            Terms = terms,
             Constraint = context.Settings.Flag("coft") ? context.Settings.Number("eps", 6e-5) : null,
             IsShared = context.Settings.Flag("block_share"),
         };

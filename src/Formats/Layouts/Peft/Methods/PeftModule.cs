@@ -25,15 +25,7 @@ internal sealed class PeftModule(ModuleName name, string file, KeyLedger ledger)
     /// <summary>Takes a tensor that must be there.</summary>
     /// <exception cref="InvalidAdapterException">It is not.</exception>
     public StoredTensor Require(string tensor) => Find(tensor) ?? throw new InvalidAdapterException(
-        $"{Printable.Text(file)}: module '{Printable.Text(Name.Path)}' has {string.Join(", ", _tensors.Keys)}, but no {tensor}; expected both", file, Name.Path);
-
-    /// <summary>The transpose of a factor that is stored turned: [r, out] → [out, r].</summary>
-    /// <exception cref="InvalidAdapterException">It is no matrix of real numbers.</exception>
-    public TensorValue Turned(StoredTensor factor)
-    {
-        AdapterDelta.RequireValues(Weight, factor);
-        return factor.Shape.Rank == 2 ? new TransposedTensor(factor) : throw Wrong($"'{Printable.Text(factor.Name)}' is {factor.Shape}; expected a matrix [r, out]");
-    }
+        $"{Printable.Text(file)}: module '{Printable.Text(Name.Path)}' has {string.Join(", ", _tensors.Keys)}, but no {tensor}; expected all of its parts", file, Name.Path);
 
     /// <summary>What a module that contradicts itself or the configuration is refused with.</summary>
     public InvalidAdapterException Wrong(string what) => new($"{Printable.Text(file)}: module '{Printable.Text(Name.Path)}': {what}", file, Name.Path);

@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// RandLoRA: <c>randlora_lambda</c> [r, n] and <c>randlora_gamma</c> [n, smaller side], and for the whole model <c>randlora_A</c> and
-/// <c>randlora_B</c>. See spec/layouts/peft.md, "RandLoRA".
+/// <c>randlora_B</c>. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class RandLora : IPeftMethod
 {

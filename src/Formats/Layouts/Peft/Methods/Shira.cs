@@ -2,7 +2,7 @@ using LoraKit.Formats.Adapters;
 
 namespace LoraKit.Formats.Layouts.Peft.Methods;
 
-/// <summary>SHiRA: <c>shira_weight</c> [n] and <c>shira_indices</c> [2, n]. See spec/layouts/peft.md, "SHiRA".</summary>
+/// <summary>SHiRA: <c>shira_weight</c> [n] and <c>shira_indices</c> [2, n]. See spec/layouts/peft.md, "Methods other than LoRA".</summary>
 internal sealed class Shira : IPeftMethod
 {
     public string PeftType => "SHIRA";

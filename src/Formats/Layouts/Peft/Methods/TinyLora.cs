@@ -8,7 +8,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 /// <summary>
 /// TinyLoRA: <c>tinylora_A</c> [r, in], <c>tinylora_B</c> [out, r] and <c>tinylora_P</c> [u, r, r] per module, and the groups' vectors
 /// <c>tinylora_v.0</c>, … [u]. Which group a module is in follows from its place in the model, and that from the seed its P was drawn
-/// with. See spec/layouts/peft.md, "TinyLoRA".
+/// with. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class TinyLora : IPeftMethod
 {

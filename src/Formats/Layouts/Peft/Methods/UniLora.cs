@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// UniLoRA: for the whole model <c>unilora_theta_d</c> [d], and with <c>save_indices</c> <c>unilora_indices_A/B</c> and
-/// <c>unilora_scales_A/B</c> per module. See spec/layouts/peft.md, "UniLoRA".
+/// <c>unilora_scales_A/B</c> per module. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class UniLora : IPeftMethod
 {

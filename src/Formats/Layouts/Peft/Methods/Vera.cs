@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// VeRA: <c>vera_lambda_d</c> [r] and <c>vera_lambda_b</c> [out], and for the whole model <c>vera_A</c> [r, largest in] and <c>vera_B</c>
-/// [largest out, r]; PVeRA the same with twice the rows of A and d. See spec/layouts/peft.md, "VeRA".
+/// [largest out, r]; PVeRA the same with twice the rows of A and d. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class Vera : IPeftMethod
 {

@@ -4,7 +4,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// WaveFT: <c>waveft_spectrum</c> [n]; the places come from <c>random_loc_seed</c>, the wavelet from <c>wavelet_family</c>. See
-/// spec/layouts/peft.md, "WaveFT".
+/// spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class WaveFt : IPeftMethod
 {
