@@ -25,7 +25,7 @@ public sealed class MagnitudeDelta : AdapterDelta
         if (magnitude is not null) RequireValues(inner.Target, magnitude);
         (Inner, Magnitude, Axis, Norm, Epsilon) = (inner, magnitude, axis, norm, epsilon);
         (Orientation, SquareIsInOut, IsOptional, IsEmbedding) = (inner.Orientation, inner.SquareIsInOut, inner.IsOptional, inner.IsEmbedding);
-        if (magnitude is not null && inner.Shape is { } shape && !HasPlace(shape))
+        if (magnitude is not null && inner.Shape is { } shape && !HasPlace(shape) && !HasPlaceInKernel(shape))
         {
             string wanted = axis switch
             {
@@ -109,6 +109,10 @@ public sealed class MagnitudeDelta : AdapterDelta
 
     private bool HasPlace(TensorShape weight) =>
         weight.Rank >= 2 && RowDimensions == 1 && (Magnitude is null || Magnitude.Shape.ElementCount == (IsByOutput(weight) ? weight[0] : weight[1]));
+
+    /// <summary>Whether an update whose kernel lies flat in its columns ([out, in·kernel], as LoHa and LoKr store it) can have one for every input: the base says.</summary>
+    private bool HasPlaceInKernel(TensorShape update) =>
+        update.Rank == 2 && RowDimensions == 1 && !IsByOutput(update) && Magnitude!.Shape.ElementCount is > 0 and var count && update[1] % count == 0;
 
     /// <summary>m / (norm + ε); 1 where that divides by nothing.</summary>
     private double Factor(double magnitude, double norm) => norm + Epsilon == 0 ? 1 : magnitude / (norm + Epsilon);

@@ -37,6 +37,9 @@ public sealed record AdapterInspection
     /// <summary>How many low-rank modules there are of each rank, ascending.</summary>
     public IReadOnlyDictionary<long, int> Ranks { get; init; } = new SortedDictionary<long, int>();
 
+    /// <summary>How many modules an adapter updates: a weight and its bias are one.</summary>
+    public int ModuleCount { get; init; }
+
     /// <summary>An adapter's updates, in the order of the file.</summary>
     public IReadOnlyList<InspectedModule> Modules { get; init; } = [];
 

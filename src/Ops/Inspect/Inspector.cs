@@ -38,7 +38,11 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
 
     private AdapterInspection OfAdapter(string path, Adapter adapter)
     {
-        List<TensorValue> tensors = [.. adapter.Deltas.SelectMany(d => d.Tensors), .. adapter.Replacements.Select(r => r.Values)];
+        List<TensorValue> tensors =
+        [
+            // Several updates may share a tensor: the factors of IA³ for a weight and its bias, VeRA's projections.
+            .. adapter.Deltas.SelectMany(d => d.Tensors).Concat(adapter.Replacements.Select(r => r.Values)).DistinctBy(t => t is StoredTensor ? (object)(t.File, t.Name) : t),
+        ];
         List<AdapterIssue> issues = [.. adapter.Issues, .. ZeroFactor.Find(adapter.Deltas)];
         foreach (NonFiniteTensor found in NonFiniteScan.Run(tensors, options.Threads, null, cancellation).Found)
         {
@@ -68,6 +72,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
             DType = CommonType.Of(tensors),
             ParameterCount = tensors.Sum(t => t.Shape.ElementCount),
             Ranks = ranks,
+            ModuleCount = adapter.Deltas.Select(d => d.Target.Module).Distinct().Count(),
             Modules = [.. adapter.Deltas.Select((d, i) => InspectedModule.Of(d) with { Spectrum = spectra?[i] })],
             Extras = [.. adapter.Replacements.Select(r => new InspectedTensor(r.Target.Path, r.Reason, r.Values.DType.FileName(), r.Values.Shape))],
             Metadata = adapter.Metadata,

@@ -29,7 +29,7 @@ internal static class InspectText
         if (inspection.Modules.Count == 0) return;
         string ranks = string.Join(", ", inspection.Ranks.Select(r =>
             inspection.Ranks.Count == 1 ? $"rank {r.Key}" : string.Create(CultureInfo.InvariantCulture, $"{r.Value} × rank {r.Key}")));
-        Line(output, "modules", ranks.Length == 0 ? Words.Count(inspection.Modules.Count) : $"{Words.Count(inspection.Modules.Count)}, {ranks}");
+        Line(output, "modules", ranks.Length == 0 ? Words.Count(inspection.ModuleCount) : $"{Words.Count(inspection.ModuleCount)}, {ranks}");
     }
 
     private static void WriteModules(TextWriter output, IReadOnlyList<InspectedModule> modules, bool everything)

@@ -102,6 +102,19 @@ public sealed class LycorisReadTests
         Assert.Equal((new TensorShape(37, 53), 0.5, $"{Module}.{b1}"), (update.Shape!.Value, update.Factors.Scale, update.Factors.B1.Name));
     }
 
+    /// <summary>Where all sizes are the same, the kernel tells: only the factor that meets the inputs has it.</summary>
+    [Theory]
+    [InlineData("b1.weight", "b2.weight")]
+    [InlineData("b2.weight", "b1.weight")]
+    public void GLoRA_of_either_age_is_told_by_its_kernel(string withKernel, string without)
+    {
+        KohyaSample sample = new KohyaSample().Tensor("a.a1.weight", DType.F32, 2, 2, 1, 1).Tensor("a.a2.weight", DType.F32, 2, 2, 1, 1)
+            .Tensor($"a.{withKernel}", DType.F32, 2, 2, 3, 3).Tensor($"a.{without}", DType.F32, 2, 2, 1, 1);
+        using Adapter adapter = sample.Read();
+        GloraDelta update = (GloraDelta)adapter.Deltas[0];
+        Assert.Equal((new TensorShape(2, 2, 3, 3), $"a.{without}"), (update.Shape!.Value, update.Factors.B1.Name));
+    }
+
     [Fact]
     public void GLoRA_has_a_Tucker_core_for_kernels()
     {

@@ -1,5 +1,6 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Containers;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Inspect;
 using LoraKit.Tests;
@@ -95,6 +96,19 @@ public sealed class InspectionTests
         Assert.Equal(2, inspection.Extras.Count);
         Assert.Equal("sdxl_base_v1-0", inspection.Family);
         Assert.Null(inspection.BaseModel);
+    }
+
+    /// <summary>Factors of a weight and its bias are one module's, and what modules share is there once.</summary>
+    [Theory]
+    [InlineData("ia3")]
+    [InlineData("vera")]
+    public void ModulesAndParametersAreCountedOnce(string kind)
+    {
+        string adapter = Paths.Fixture("peft-kinds", kind, "adapter");
+        AdapterInspection inspection = AdapterInspection.Open(adapter, Plain);
+        using ITensorSource file = TensorFiles.Open(Path.Combine(adapter, "adapter_model.safetensors"));
+        Assert.Equal(file.Tensors.Sum(tensor => tensor.Shape.ElementCount), inspection.ParameterCount);
+        Assert.Equal(inspection.Modules.Select(module => module.Name.Replace(".bias", "")).Distinct().Count(), inspection.ModuleCount);
     }
 
     [Fact]

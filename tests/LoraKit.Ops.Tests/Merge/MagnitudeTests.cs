@@ -120,6 +120,32 @@ public class MagnitudeTests
         }
     }
 
+    /// <summary>LyCORIS' LoHa and LoKr on a convolution store the kernel flat in their columns, and the magnitudes by input with dimensions for it.</summary>
+    [Fact]
+    public void AKernelMayLieFlatInTheUpdate()
+    {
+        const int kernel = 6, inputs = 5, columns = inputs * kernel;
+        Random random = new(16);
+        double[] w = Values(random, 7 * columns), up = Values(random, 7), down = Values(random, columns), m = Values(random, inputs);
+        static double[] Ones(int count) => [.. Enumerable.Repeat(1.0, count)];
+        LohaDelta inner = new(Target, (new MemoryTensor("b1", new(7, 1), up), new MemoryTensor("a1", new(1, columns), down)),
+            (new MemoryTensor("b2", new(7, 1), Ones(7)), new MemoryTensor("a2", new(1, columns), Ones(columns))), new(7, columns), -2, null);
+        double[] actual = KindRows.Merge(new MagnitudeDelta(inner, new MemoryTensor("m", new(1, inputs, 1, 1), m), MagnitudeAxis.FromShape), new(7, inputs, 2, 3), w);
+        double Updated(int i) => w[i] - (2 * up[i / columns] * down[i % columns]);
+        for (int i = 0; i < w.Length; i++)
+        {
+            int input = i % columns / kernel;
+            double norm = Math.Sqrt(Enumerable.Range(0, w.Length).Where(j => j % columns / kernel == input).Sum(j => Updated(j) * Updated(j)));
+            Assert.Equal(m[input] * Updated(i) / norm, actual[i], 1e-12);
+        }
+
+        foreach (long wrong in (long[])[4, 7, 31])
+        {
+            MemoryTensor unfit = new("m", new(1, wrong, 1, 1), new double[wrong]);
+            Assert.Throws<InvalidAdapterException>(() => new MagnitudeDelta(inner, unfit, MagnitudeAxis.FromShape));
+        }
+    }
+
     /// <summary>A row without a direction stays what it is; nothing becomes NaN.</summary>
     [Theory]
     [InlineData(MagnitudeAxis.Output, DoraNorm.Updated)]

@@ -55,7 +55,7 @@ internal sealed record InspectDocument : CommandDocument
         BaseModel = inspection.BaseModel,
         Bytes = inspection.Bytes,
         DType = inspection.DType,
-        ModuleCount = inspection.Modules.Count,
+        ModuleCount = inspection.ModuleCount,
         ParameterCount = inspection.ParameterCount,
         Ranks = inspection.Ranks.ToDictionary(r => r.Key.ToString(CultureInfo.InvariantCulture), r => r.Value),
         Modules =

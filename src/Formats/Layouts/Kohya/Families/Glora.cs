@@ -18,8 +18,8 @@ internal sealed class Glora : IKohyaFamily
     public IEnumerable<AdapterDelta> Read(KohyaTensors module)
     {
         (StoredTensor a1, StoredTensor a2, StoredTensor b1, StoredTensor b2) = (module.Require(A1), module.Require(A2), module.Require(B1), module.Require(B2));
-        bool isOld = RankOf(b1) is { } old && old == a1.Shape[0] && RankOf(a2, 1) == old && RankOf(b2, 1) == old;
-        bool isNew = RankOf(b2) is { } rank && rank == a2.Shape[0] && RankOf(a1, 1) == rank && RankOf(b1, 1) == rank;
+        bool isOld = RankOf(b1) is { } old && old == a1.Shape[0] && RankOf(a2, 1) == old && RankOf(b2, 1) == old && IsMatrix(b2);
+        bool isNew = RankOf(b2) is { } rank && rank == a2.Shape[0] && RankOf(a1, 1) == rank && RankOf(b1, 1) == rank && IsMatrix(b1);
         bool isCore = module.Has(Core);
         GloraFactors AsNew() => Factors(module, a1, a2, b1, module.Find(Core) is { } core ? TuckerDown.Of(module.Weight, b2, core) : b2);
         GloraFactors AsOld() => Factors(module, a2, a1, b2, b1);
@@ -30,6 +30,9 @@ internal sealed class Glora : IKohyaFamily
 
     private static GloraFactors Factors(KohyaTensors module, TensorValue a1, TensorValue a2, TensorValue b1, TensorValue b2) =>
         new(a1, a2, b1, b2, KohyaScale.Of(module, a2.Shape.Rank > 0 ? a2.Shape[0] : 1).Value);
+
+    // Only the second factor of b has the kernel.
+    private static bool IsMatrix(TensorValue factor) => factor.Shape.Sizes.Skip(2).All(size => size == 1);
 
     private static long? RankOf(TensorValue factor, int dimension = 0) => factor.Shape.Rank > dimension ? factor.Shape[dimension] : null;
 }
