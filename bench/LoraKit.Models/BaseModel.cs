@@ -13,13 +13,13 @@ internal static class BaseModel
         Directory.CreateDirectory(folder);
         (string Name, long[] Shape)[] tensors = [.. shape.Tensors()];
         long total = tensors.Sum(t => Bytes(t.Shape));
-        List<(string, long[], double)>[] shards = [.. Enumerable.Range(0, shape.Shards).Select(_ => new List<(string, long[], double)>())];
+        List<RandomTensor>[] shards = [.. Enumerable.Range(0, shape.Shards).Select(_ => new List<RandomTensor>())];
         SortedDictionary<string, string> map = new(StringComparer.Ordinal);
         long before = 0;
         foreach ((string name, long[] sizes) in tensors)
         {
             int shard = (int)Math.Min(before * shape.Shards / total, shape.Shards - 1);
-            shards[shard].Add((name, sizes, 0.02));
+            shards[shard].Add(new(name, sizes, 0.02));
             map[name] = FileName(shard, shape.Shards);
             before += Bytes(sizes);
         }

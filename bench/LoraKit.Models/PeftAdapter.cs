@@ -11,15 +11,15 @@ internal static class PeftAdapter
     public static void Write(LlamaShape shape, int rank, string folder)
     {
         Directory.CreateDirectory(folder);
-        List<(string, long[], double)> tensors = [];
+        List<RandomTensor> tensors = [];
         for (int layer = 0; layer < shape.Layers; layer++)
         {
             foreach ((string name, int rows, int columns) in shape.Linears(layer))
             {
                 // Each element of s·B·A, s = 2, has a deviation of 2·√r·a·b = 0.0002.
                 double down = 1 / Math.Sqrt(columns);
-                tensors.Add(($"base_model.model.{name}.lora_A.weight", [rank, columns], down));
-                tensors.Add(($"base_model.model.{name}.lora_B.weight", [rows, rank], 0.0002 / (2 * Math.Sqrt(rank) * down)));
+                tensors.Add(new($"base_model.model.{name}.lora_A.weight", [rank, columns], down));
+                tensors.Add(new($"base_model.model.{name}.lora_B.weight", [rows, rank], 0.0002 / (2 * Math.Sqrt(rank) * down)));
             }
         }
 

@@ -92,31 +92,47 @@ public sealed class BoftDelta : AdapterDelta
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
-            using RowBuffer one = new(columns), two = new(columns);
-            Span<double> row = one.Values, other = two.Values;
-            for (int i = 0; i < rows; i++)
+            int strip = Math.Min(rows, RowLoops.StripRows(columns));
+            using RowBuffer one = new(strip * columns), two = new(strip * columns);
+            for (int row = 0; row < rows; row += strip)
             {
-                ReadOnlySpan<double> before = @base.Slice(i * columns, columns);
-                before.CopyTo(row);
+                int now = Math.Min(strip, rows - row);
+                ReadOnlySpan<double> before = @base.Slice(row * columns, now * columns);
+                Span<double> turned = one.Values[..before.Length], other = two.Values[..before.Length];
+                before.CopyTo(turned);
                 foreach (Stage stage in butterfly)
                 {
-                    if (stage.Order is null)
-                    {
-                        stage.Blocks.Multiply(row, other);
-                        other.CopyTo(row);
-                        continue;
-                    }
-
-                    Butterfly.Scatter(row, stage.Order, other);
-                    stage.Blocks.Multiply(other, row);
-                    Butterfly.Gather(row, stage.Order, other);
-                    other.CopyTo(row);
+                    Turn(stage, ref turned, ref other);
                 }
 
-                Span<double> to = sum.Slice(i * columns, columns);
-                RowLoops.AddScaledDifference(row, before, weight, to);
-                RowLoops.AddScaled(row, weight * (outputs[firstRow + i] - 1), to);
+                Span<double> to = sum.Slice(row * columns, now * columns);
+                RowLoops.AddScaledDifference(turned, before, weight, to);
+                for (int i = 0; i < now; i++)
+                {
+                    Range values = (i * columns)..((i + 1) * columns);
+                    RowLoops.AddScaled(turned[values], weight * (outputs[firstRow + row + i] - 1), to[values]);
+                }
             }
+        }
+
+        /// <summary>The rows times one factor of the butterfly; the two buffers change places as needed.</summary>
+        private void Turn(Stage stage, ref Span<double> rows, ref Span<double> other)
+        {
+            if (stage.Order is null)
+            {
+                stage.Blocks.Multiply(rows, columns, other);
+                Span<double> turned = other;
+                other = rows;
+                rows = turned;
+                return;
+            }
+
+            for (int at = 0; at < rows.Length; at += columns) Butterfly.Scatter(rows.Slice(at, columns), stage.Order, other.Slice(at, columns));
+            stage.Blocks.Multiply(other, columns, rows);
+            for (int at = 0; at < rows.Length; at += columns) Butterfly.Gather(rows.Slice(at, columns), stage.Order, other.Slice(at, columns));
+            Span<double> gathered = other;
+            other = rows;
+            rows = gathered;
         }
 
         public void Dispose()

@@ -15,6 +15,9 @@ public readonly record struct KroneckerFactor(TensorValue Up, TensorValue? Down 
 
     internal int Columns => (int)Shape.AsMatrix().Columns;
 
+    // A factor no larger than this is kept as values: its rows are asked for again and again.
+    private const long MostKept = 1 << 20;
+
     /// <summary>The most its rank can be.</summary>
     internal int Rank => Down is null ? Math.Min(Rows, Columns) : (int)Down.Shape[0];
 
@@ -27,9 +30,17 @@ public readonly record struct KroneckerFactor(TensorValue Up, TensorValue? Down 
     internal double[] Right() => Down is not null ? Down.ToDoubles() : Rows > Columns ? Identity(Columns) : Up.ToDoubles();
 
     /// <summary>Its rows, when they are asked for.</summary>
-    internal IProductRows RowsBy(ContributionContext context) => Down is null
-        ? new StoredRows(Up, Columns, context.Arithmetic)
-        : context.Arithmetic.Product(Rows, Columns, Rank, context.Read(Up), context.Read(Down));
+    internal IProductRows RowsBy(ContributionContext context)
+    {
+        bool kept = (Int128)Rows * Columns <= MostKept;
+        if (Down is null) return kept ? new KeptRows(context.Read(Up), Columns) : new StoredRows(Up, Columns, context.Arithmetic);
+        IProductRows product = context.Arithmetic.Product(Rows, Columns, Rank, context.Read(Up), context.Read(Down));
+        if (!kept) return product;
+        double[] values = new double[Rows * Columns];
+        product.Fill(0, Rows, values);
+        product.Dispose();
+        return new KeptRows(values, Columns);
+    }
 
     /// <summary>Upper bounds of Σ|terms| of its elements, by rows; of a matrix in full the elements themselves.</summary>
     internal IProductRows BoundsBy(ContributionContext context) => Down is null ? RowsBy(context) : new Bounds(new(context.Read(Up), context.Read(Down), Rows, Columns));
@@ -43,6 +54,15 @@ public readonly record struct KroneckerFactor(TensorValue Up, TensorValue? Down 
         }
 
         return values;
+    }
+
+    private sealed class KeptRows(double[] values, int columns) : IProductRows
+    {
+        public void Fill(long firstRow, int rows, Span<double> product) => values.AsSpan((int)(firstRow * columns), rows * columns).CopyTo(product);
+
+        public void Dispose()
+        {
+        }
     }
 
     private sealed class StoredRows(TensorValue matrix, int columns, IContributionArithmetic arithmetic) : IProductRows

@@ -163,14 +163,21 @@ public sealed class MagnitudeDelta : AdapterDelta
 
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
-            using RowBuffer buffer = new(rows * context.Columns);
-            Update(inner, firstRow, rows, @base, buffer.Values);
-            // Away with W first: what is left of W itself at weight 1 is 0, and W' is rounded once.
-            RowLoops.AddScaled(@base, -weight, sum);
+            int columns = context.Columns, strip = Math.Min(rows, RowLoops.StripRows(columns));
+            using RowBuffer buffer = new(strip * columns);
             for (int i = 0; i < rows; i++)
             {
-                Range row = (i * context.Columns)..((i + 1) * context.Columns);
-                AddRow(firstRow + i, weight, @base[row], buffer.Values[row], buffer.Values[row], sum[row]);
+                if (i % strip == 0)
+                {
+                    Range all = (i * columns)..(Math.Min(i + strip, rows) * columns);
+                    Update(inner, firstRow + i, Math.Min(strip, rows - i), @base[all], buffer.Values[..@base[all].Length]);
+                    // Away with W first: what is left of W itself at weight 1 is 0, and W' is rounded once.
+                    RowLoops.AddScaled(@base[all], -weight, sum[all]);
+                }
+
+                Range row = (i * columns)..((i + 1) * columns);
+                ReadOnlySpan<double> updated = buffer.Values.Slice(i % strip * columns, columns);
+                AddRow(firstRow + i, weight, @base[row], updated, updated, sum[row]);
             }
         }
 

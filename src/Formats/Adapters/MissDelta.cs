@@ -83,16 +83,22 @@ public sealed class MissDelta : AdapterDelta
 
     private sealed class Contribution(double[] block, int rank, int period, int columns) : IContribution
     {
+        // A short pattern is repeated, so that it is added in few long pieces.
+        private const int FewestElements = 512;
+
+        private readonly int _length = rank * Math.Max(1, Math.Min(FewestElements, columns) / rank);
+
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
-            using RowBuffer pattern = new(rank);
+            using RowBuffer pattern = new(_length);
             for (int i = 0; i < rows; i++)
             {
-                Column(block, (int)((firstRow + i) % period), pattern.Values);
+                Column(block, (int)((firstRow + i) % period), pattern.Values[..rank]);
+                for (int at = rank; at < _length; at++) pattern.Values[at] = pattern.Values[at - rank];
                 Span<double> row = sum.Slice(i * columns, columns);
-                for (; !row.IsEmpty; row = row[Math.Min(rank, row.Length)..])
+                for (; !row.IsEmpty; row = row[Math.Min(_length, row.Length)..])
                 {
-                    RowLoops.AddScaled(pattern.Values[..Math.Min(rank, row.Length)], weight, row);
+                    RowLoops.AddScaled(pattern.Values[..Math.Min(_length, row.Length)], weight, row);
                 }
             }
         }

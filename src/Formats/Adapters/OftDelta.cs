@@ -99,12 +99,15 @@ public sealed class OftDelta : AdapterDelta
     {
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
-            using RowBuffer rotated = new(columns);
-            for (int i = 0; i < rows; i++)
+            int strip = Math.Min(rows, RowLoops.StripRows(columns));
+            using RowBuffer buffer = new(strip * columns);
+            for (int row = 0; row < rows; row += strip)
             {
-                ReadOnlySpan<double> row = @base.Slice(i * columns, columns);
-                rotation.Multiply(row, rotated.Values);
-                RowLoops.AddScaledDifference(rotated.Values, row, weight, sum.Slice(i * columns, columns));
+                Range values = (row * columns)..(Math.Min(row + strip, rows) * columns);
+                ReadOnlySpan<double> before = @base[values];
+                Span<double> rotated = buffer.Values[..before.Length];
+                rotation.Multiply(before, columns, rotated);
+                RowLoops.AddScaledDifference(rotated, before, weight, sum[values]);
             }
         }
 

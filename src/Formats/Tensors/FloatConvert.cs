@@ -129,10 +129,8 @@ public static class FloatConvert
         while (!source.IsEmpty)
         {
             Span<float> piece = buffer[..Math.Min(PieceElements, source.Length)];
-            for (int i = 0; i < piece.Length; i++)
-            {
-                piece[i] = dtype == DType.F32 ? (float)source[i] : RoundToOdd.Narrow(source[i]);
-            }
+            if (dtype == DType.F32) FloatLoops.Narrow(source[..piece.Length], piece);
+            else FloatLoops.NarrowToOdd(source[..piece.Length], piece);
 
             FromSingles(dtype, piece, destination[..(piece.Length * dtype.Bytes())]);
             source = source[piece.Length..];

@@ -32,10 +32,7 @@ internal sealed class ManagedArithmetic : IContributionArithmetic
             ArrayPool<byte>.Shared.Return(bytes);
         }
 
-        for (int i = 0; i < values.Length; i++)
-        {
-            if (!double.IsFinite(values[i])) throw FiniteValues.Refusal(tensor, first + i);
-        }
+        FiniteValues.Require<double>(values, tensor, first);
     }
 
     /// <inheritdoc/>

@@ -15,12 +15,29 @@ internal static class FiniteValues
     public static T[] Require<T>(T[] values, TensorValue tensor)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        for (int i = 0; i < values.Length; i++)
+        Require(values, tensor, 0);
+        return values;
+    }
+
+    /// <summary>Checks some values of a tensor.</summary>
+    /// <param name="values">The values.</param>
+    /// <param name="tensor">What they belong to.</param>
+    /// <param name="first">Where in it they begin.</param>
+    /// <exception cref="NonFiniteException">One of them is NaN or infinite.</exception>
+    public static void Require<T>(ReadOnlySpan<T> values, TensorValue tensor, long first)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        int i = 0;
+        Vector<T> infinity = new(T.PositiveInfinity);
+        while (i <= values.Length - Vector<T>.Count && Vector.LessThanAll(Vector.Abs(new Vector<T>(values[i..])), infinity))
         {
-            if (!T.IsFinite(values[i])) throw Refusal(tensor, i);
+            i += Vector<T>.Count;
         }
 
-        return values;
+        for (; i < values.Length; i++)
+        {
+            if (!T.IsFinite(values[i])) throw Refusal(tensor, first + i);
+        }
     }
 
     /// <summary>Checks values that take the base's place, as they are stored.</summary>

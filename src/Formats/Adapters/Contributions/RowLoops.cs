@@ -6,6 +6,13 @@ namespace LoraKit.Formats.Adapters.Contributions;
 /// <summary>Loops over a row, element by element: every product and every sum is rounded by itself, so the bits do not depend on the width.</summary>
 internal static class RowLoops
 {
+    // A strip of rows stays in the cache between the loops over it, and is high enough that what all rows share is read seldom.
+    private const int StripElements = 1 << 14;
+    private const int FewestStripRows = 12;
+
+    /// <summary>How many rows should go through several loops at a time.</summary>
+    public static int StripRows(int columns) => Math.Max(FewestStripRows, StripElements / Math.Max(columns, 1));
+
     /// <summary>sum += factor · values.</summary>
     public static void AddScaled(ReadOnlySpan<double> values, double factor, Span<double> sum)
     {

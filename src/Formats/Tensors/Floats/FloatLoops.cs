@@ -36,9 +36,49 @@ internal static unsafe class FloatLoops
     public static void Widen(ReadOnlySpan<float> source, Span<double> destination)
     {
         destination = destination[..source.Length];
-        for (int i = 0; i < source.Length; i++)
+        int i = 0;
+        for (; i <= source.Length - Vector256<float>.Count; i += Vector256<float>.Count)
+        {
+            (Vector256<double> lower, Vector256<double> upper) = Vector256.Widen(Vector256.Create(source[i..]));
+            lower.CopyTo(destination[i..]);
+            upper.CopyTo(destination[(i + Vector256<double>.Count)..]);
+        }
+
+        for (; i < source.Length; i++)
         {
             destination[i] = source[i];
+        }
+    }
+
+    /// <summary>Doubles to as many singles, each to the nearest.</summary>
+    public static void Narrow(ReadOnlySpan<double> source, Span<float> destination)
+    {
+        destination = destination[..source.Length];
+        int i = 0;
+        for (; i <= source.Length - Vector256<float>.Count; i += Vector256<float>.Count)
+        {
+            Vector256.Narrow(Vector256.Create(source[i..]), Vector256.Create(source[(i + Vector256<double>.Count)..])).CopyTo(destination[i..]);
+        }
+
+        for (; i < source.Length; i++)
+        {
+            destination[i] = (float)source[i];
+        }
+    }
+
+    /// <summary>Doubles to as many singles, rounded to odd.</summary>
+    public static void NarrowToOdd(ReadOnlySpan<double> source, Span<float> destination)
+    {
+        destination = destination[..source.Length];
+        int i = 0;
+        for (; i <= source.Length - Vector256<float>.Count; i += Vector256<float>.Count)
+        {
+            RoundToOdd.Narrow(Vector256.Create(source[i..]), Vector256.Create(source[(i + Vector256<double>.Count)..])).CopyTo(destination[i..]);
+        }
+
+        for (; i < source.Length; i++)
+        {
+            destination[i] = RoundToOdd.Narrow(source[i]);
         }
     }
 

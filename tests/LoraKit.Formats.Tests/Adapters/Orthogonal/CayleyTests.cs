@@ -87,10 +87,40 @@ public class CayleyTests
     public void BlocksMultiplyARowEachItsPart()
     {
         double[] result = new double[4];
-        new BlockDiagonal([1, 2, 3, 4, 5, 6, 7, 8], 2).Multiply([1, 10, 100, 1000], result);
+        new BlockDiagonal([1, 2, 3, 4, 5, 6, 7, 8], 2).Multiply([1, 10, 100, 1000], 4, result);
         Assert.Equal([31, 42, 7500, 8600], result);
-        new BlockDiagonal([1, 2, 3, 4], 2).Multiply([1, 10, 100, 1000], result);
+        new BlockDiagonal([1, 2, 3, 4], 2).Multiply([1, 10, 100, 1000], 4, result);
         Assert.Equal([31, 42, 3100, 4200], result);
+    }
+
+    /// <summary>Each element is the sum of its terms in order, whichever loop makes it and however many rows there are.</summary>
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(3, 2)]
+    [InlineData(4, 4)]
+    [InlineData(7, 5)]
+    [InlineData(8, 3)]
+    [InlineData(13, 6)]
+    [InlineData(32, 9)]
+    public void BlocksMultiplyRowsToTheBit(int size, int rows)
+    {
+        Random random = new(size);
+        int columns = 3 * size;
+        double[] blocks = [.. Enumerable.Range(0, columns * size).Select(_ => random.NextDouble() - 0.5)];
+        double[] values = [.. Enumerable.Range(0, rows * columns).Select(_ => random.NextDouble() - 0.5)];
+        double[] expected = new double[values.Length], result = new double[values.Length];
+        for (int i = 0; i < values.Length; i++)
+        {
+            (int row, int column) = (i / columns * columns, i % columns);
+            for (int j = 0, first = column / size * size; j < size; j++)
+            {
+                double product = values[row + first + j] * blocks[((first + j) * size) + (column % size)];
+                expected[i] += product;
+            }
+        }
+
+        new BlockDiagonal(blocks, size).Multiply(values, columns, result);
+        Assert.Equal(expected, result);
     }
 
     private static double[] Skew(int size, double magnitude)
