@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using LoraKit.Formats.Adapters.Contributions;
 using LoraKit.Formats.Adapters.Torch;
 using LoraKit.Formats.Tensors;
@@ -65,6 +67,12 @@ public sealed class FourierFtDelta : AdapterDelta
 
     private sealed class Contribution : IContribution
     {
+        private const int Lanes = 4;
+
+        // One transform makes so many rows: a row's in each lane of the real parts, another's in those of the imaginary parts. Groups begin at
+        // multiples of that, so that a row is the same whatever is asked for with it.
+        private const int GroupRows = 2 * Lanes;
+
         private readonly int _columns;
         private readonly double _scale;
         private readonly (int Row, int Column, double Value)[] _spectrum;
@@ -81,21 +89,55 @@ public sealed class FourierFtDelta : AdapterDelta
 
         public void Add(long firstRow, int rows, double weight, ReadOnlySpan<double> @base, Span<double> sum)
         {
-            using RowBuffer real = new(_columns), imaginary = new(_columns), row = new(_columns);
-            for (int i = 0; i < rows; i++)
+            using RowBuffer buffer = new(4 * Lanes * _columns), single = new(_columns);
+            Span<Vector256<double>> all = MemoryMarshal.Cast<double, Vector256<double>>(buffer.Values);
+            Span<Vector256<double>> real = all[.._columns], imaginary = all.Slice(_columns, _columns);
+            Span<Vector256<double>> first = all.Slice(2 * _columns, _columns), second = all[(3 * _columns)..];
+            for (long group = firstRow / GroupRows * GroupRows; group < firstRow + rows; group += GroupRows)
             {
-                real.Values.Clear();
-                imaginary.Values.Clear();
-                foreach ((int down, int across, double value) in _spectrum)
+                Gather(group, real, imaginary);
+                _across.Transform(real, imaginary, first, second);
+                for (long row = Math.Max(group, firstRow); row < Math.Min(group + GroupRows, firstRow + rows); row++)
                 {
-                    int phase = (int)(down * (firstRow + i) % _down.Cos.Length);
-                    real.Values[across] += value * _down.Cos[phase];
-                    imaginary.Values[across] += value * _down.Sin[phase];
+                    int place = (int)(row - group);
+                    ReadOnlySpan<double> lanes = MemoryMarshal.Cast<Vector256<double>, double>(place < Lanes ? first : second);
+                    for (int i = 0, at = place % Lanes; i < _columns; i++, at += Lanes) single.Values[i] = lanes[at];
+                    RowLoops.AddScaled(single.Values, _scale * weight, sum.Slice((int)(row - firstRow) * _columns, _columns));
                 }
-
-                _across.RealPart(real.Values, imaginary.Values, row.Values);
-                RowLoops.AddScaled(row.Values, _scale * weight, sum.Slice(i * _columns, _columns));
             }
+        }
+
+        /// <summary>
+        /// The spectra of eight rows as four. A row's real part has the spectrum (Gᵥ + conj G₋ᵥ) / 2, of its own spectrum G; the transform of one such
+        /// spectrum and i times another has one row's values as its real parts and the other's as its imaginary parts.
+        /// </summary>
+        private void Gather(long firstRow, Span<Vector256<double>> real, Span<Vector256<double>> imaginary)
+        {
+            real.Clear();
+            imaginary.Clear();
+            (double[] cos, double[] sin) = _down;
+            foreach ((int down, int across, double value) in _spectrum)
+            {
+                int at = (int)(down * firstRow % cos.Length);
+                Vector256<double> cosOne = Next(cos, down, at), sinOne = Next(sin, down, at);
+                at = (int)(down * (firstRow + Lanes) % cos.Length);
+                Vector256<double> cosTwo = Next(cos, down, at), sinTwo = Next(sin, down, at);
+                int mirrored = across == 0 ? 0 : _columns - across;
+                double half = value / 2;
+                real[across] += (cosOne - sinTwo) * half;
+                imaginary[across] += (sinOne + cosTwo) * half;
+                real[mirrored] += (cosOne + sinTwo) * half;
+                imaginary[mirrored] += (cosTwo - sinOne) * half;
+            }
+        }
+
+        /// <summary>Four values around the circle, at equal steps.</summary>
+        private static Vector256<double> Next(double[] circle, int step, int at)
+        {
+            int one = Turn(at), two = Turn(one);
+            return Vector256.Create(circle[at], circle[one], circle[two], circle[Turn(two)]);
+
+            int Turn(int place) => place + step >= circle.Length ? place + step - circle.Length : place + step;
         }
 
         public void AddTerms(long firstRow, int rows, double weight, Span<double> sum)

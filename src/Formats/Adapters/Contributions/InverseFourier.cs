@@ -1,8 +1,11 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace LoraKit.Formats.Adapters.Contributions;
 
 /// <summary>
-/// The real part of an inverse discrete Fourier transform of one length, unscaled: yᵢ = Re Σᵥ Yᵥ·e^{2πi·v·i/N}. By factors of the length
-/// (Cooley and Tukey), so it is fast where these are small. Holds no state between calls.
+/// The inverse discrete Fourier transform of one length, unscaled, of four sequences side by side: yᵢ = Σᵥ Yᵥ·e^{2πi·v·i/N}. By factors of the
+/// length (Cooley and Tukey), so it is fast where these are small. Holds no state between calls.
 /// </summary>
 internal sealed class InverseFourier
 {
@@ -28,18 +31,22 @@ internal sealed class InverseFourier
         return (cos, sin);
     }
 
-    /// <summary>Transforms one row.</summary>
+    /// <summary>Transforms four sequences; element v of each lies in a vector's lanes.</summary>
     /// <param name="real">Re Y.</param>
     /// <param name="imaginary">Im Y.</param>
-    /// <param name="result">Re y.</param>
-    public void RealPart(ReadOnlySpan<double> real, ReadOnlySpan<double> imaginary, Span<double> result)
+    /// <param name="resultReal">Re y.</param>
+    /// <param name="resultImaginary">Im y.</param>
+    public void Transform(
+        ReadOnlySpan<Vector256<double>> real, ReadOnlySpan<Vector256<double>> imaginary, Span<Vector256<double>> resultReal, Span<Vector256<double>> resultImaginary)
     {
-        using RowBuffer lost = new(result.Length), scratch = new(2 * _factors[^1]);
-        Transform(real, imaginary, 1, result, lost.Values, 0, scratch.Values);
+        using RowBuffer scratch = new(2 * _factors[^1] * Vector256<double>.Count);
+        Transform(real, imaginary, 1, resultReal, resultImaginary, 0, MemoryMarshal.Cast<double, Vector256<double>>(scratch.Values));
     }
 
     /// <summary>The transform of every stride-th element: of p interleaved parts, each transformed by itself, then combined.</summary>
-    private void Transform(ReadOnlySpan<double> re, ReadOnlySpan<double> im, int stride, Span<double> outRe, Span<double> outIm, int level, Span<double> scratch)
+    private void Transform(
+        ReadOnlySpan<Vector256<double>> re, ReadOnlySpan<Vector256<double>> im, int stride,
+        Span<Vector256<double>> outRe, Span<Vector256<double>> outIm, int level, Span<Vector256<double>> scratch)
     {
         if (outRe.Length == 1)
         {
@@ -57,35 +64,39 @@ internal sealed class InverseFourier
         else Combine(outRe, outIm, p, stride, scratch);
     }
 
-    private void CombineTwo(Span<double> re, Span<double> im, int stride)
+    private void CombineTwo(Span<Vector256<double>> re, Span<Vector256<double>> im, int stride)
     {
         int half = re.Length / 2;
         for (int i = 0; i < half; i++)
         {
             (double cos, double sin) = (_cos[i * stride], _sin[i * stride]);
-            (double x, double y) = (re[half + i], im[half + i]);
-            (double a, double b) = ((x * cos) - (y * sin), (x * sin) + (y * cos));
-            (re[half + i], im[half + i]) = (re[i] - a, im[i] - b);
-            (re[i], im[i]) = (re[i] + a, im[i] + b);
+            Vector256<double> x = re[half + i], y = im[half + i];
+            Vector256<double> a = (x * cos) - (y * sin), b = (x * sin) + (y * cos);
+            Vector256<double> c = re[i], d = im[i];
+            re[half + i] = c - a;
+            im[half + i] = d - b;
+            re[i] = c + a;
+            im[i] = d + b;
         }
     }
 
-    private void Combine(Span<double> re, Span<double> im, int p, int stride, Span<double> scratch)
+    private void Combine(Span<Vector256<double>> re, Span<Vector256<double>> im, int p, int stride, Span<Vector256<double>> scratch)
     {
         int part = re.Length / p, step = part * stride;
-        Span<double> x = scratch[..p], y = scratch.Slice(p, p);
+        Span<Vector256<double>> x = scratch[..p], y = scratch.Slice(p, p);
         for (int i = 0; i < part; i++)
         {
             for (int k = 0; k < p; k++)
             {
                 (double cos, double sin) = (_cos[k * i * stride], _sin[k * i * stride]);
-                (double a, double b) = (re[(k * part) + i], im[(k * part) + i]);
-                (x[k], y[k]) = ((a * cos) - (b * sin), (a * sin) + (b * cos));
+                Vector256<double> a = re[(k * part) + i], b = im[(k * part) + i];
+                x[k] = (a * cos) - (b * sin);
+                y[k] = (a * sin) + (b * cos);
             }
 
             for (int q = 0; q < p; q++)
             {
-                (double a, double b) = (0, 0);
+                Vector256<double> a = default, b = default;
                 for (int k = 0, at = 0; k < p; k++, at = at + q >= p ? at + q - p : at + q)
                 {
                     (double cos, double sin) = (_cos[at * step], _sin[at * step]);
@@ -93,7 +104,8 @@ internal sealed class InverseFourier
                     b += (x[k] * sin) + (y[k] * cos);
                 }
 
-                (re[(q * part) + i], im[(q * part) + i]) = (a, b);
+                re[(q * part) + i] = a;
+                im[(q * part) + i] = b;
             }
         }
     }
