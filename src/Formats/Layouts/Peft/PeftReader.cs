@@ -75,6 +75,7 @@ internal sealed class PeftReader
     {
         if (_config.Parameters.Of(module.Module) is { Count: > 0 } parameters)
         {
+            _variants.RequirePlain(module.Module, "has factors of parameters ('target_parameters')");
             if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, _ledger) is var (down, up))
             {
                 yield return ParameterFactors.Read(_config, _source.Options, File, module, parameters, _ledger.Claim(down), _ledger.Claim(up));
