@@ -117,6 +117,11 @@ public sealed class MagnitudeDelta : AdapterDelta
     /// <summary>m / (norm + ε); 1 where that divides by nothing.</summary>
     private double Factor(double magnitude, double norm) => norm + Epsilon == 0 ? 1 : magnitude / (norm + Epsilon);
 
+    /// <summary>The base's own infinities are taken as they are; what the update brings has to have a length.</summary>
+    private NonFiniteException TooLarge() => new(
+        $"{Files.Printable.Text(Tensors[0].File ?? "")}: '{Files.Printable.Text(Target.Path)}': the update is so large that its length, by which DoRA divides, is beyond the range of numbers; the scale is "
+        + $"{Facts.Scale?.ToString("R", System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"}", Tensors[0].File, Tensors[0].Name);
+
     /// <summary>A factor for every column of the matrix: one input has as many as its kernel. One pass over the base, row after row.</summary>
     private double[] Factors(double[]? magnitudes, ContributionContext context, IContribution inner, int kernel, DoraNorm norm)
     {
@@ -140,6 +145,7 @@ public sealed class MagnitudeDelta : AdapterDelta
         for (int i = 0; i < context.Columns; i += kernel)
         {
             double old = Root(before.AsSpan(i, kernel)), length = norm == DoraNorm.Base ? old : Root(after.AsSpan(i, kernel));
+            if (!double.IsFinite(length) && double.IsFinite(old)) throw TooLarge();
             factors.AsSpan(i, kernel).Fill(Factor(magnitudes is null ? old : magnitudes[i / kernel], length));
         }
 
@@ -216,6 +222,7 @@ public sealed class MagnitudeDelta : AdapterDelta
         protected override void AddRow(long row, double weight, ReadOnlySpan<double> @base, ReadOnlySpan<double> updated, ReadOnlySpan<double> values, Span<double> sum)
         {
             double length = Length(norm == DoraNorm.Base ? @base : updated);
+            if (!double.IsFinite(length) && double.IsFinite(Length(@base))) throw delta.TooLarge();
             RowLoops.AddScaled(values, delta.Factor(magnitudes is null ? Length(@base) : magnitudes[row], length) * weight, sum);
         }
 

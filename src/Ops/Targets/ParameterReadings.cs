@@ -3,7 +3,7 @@ using LoraKit.Formats.Adapters;
 namespace LoraKit.Ops.Targets;
 
 /// <summary>
-/// Which parameters factors belong to where the file leaves it open: several of one module, named by their order alone. The shapes decide; where they
+/// Which parameters factors belong to where the file leaves it open: several of one module, named by their order alone, or a matrix and a stack of one. The shapes decide; where they
 /// do not, transformers registers <c>gate_up_proj</c> before <c>down_proj</c>, and all else is ambiguous.
 /// </summary>
 internal static class ParameterReadings
@@ -30,7 +30,7 @@ internal static class ParameterReadings
 
             List<AdapterDelta[]> ways = Ways(open, 0, new AdapterDelta[open.Length], fit);
             if (ways.Count == 0) continue;
-            if (ways.Count > 1 && !(IsRegistered(open) && ways[0].SequenceEqual(open)))
+            if (ways.Count > 1 && !(IsRegistered(open) && ways[0].Zip(open).All(pair => pair.First.Target == pair.Second.Target)))
             {
                 ambiguous(open);
                 continue;

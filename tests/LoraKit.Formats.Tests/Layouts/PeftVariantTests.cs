@@ -89,6 +89,29 @@ public sealed class PeftVariantTests
         Assert.Contains(setting, error.Message);
     }
 
+    [Theory]
+    [InlineData("\"use_dora\": true", "'use_dora'")]
+    [InlineData("\"kasa_config\": {}", "'kasa_config'")]
+    [InlineData("\"use_bdlora\": { \"match_strict\": false }", "'use_bdlora'")]
+    [InlineData("\"init_lora_weights\": \"olora\"", "'init_lora_weights'")]
+    public void Parameters_have_plain_LoRA_only(string variant, string setting)
+    {
+        UnsupportedException error = new PeftSample($$"""{ "target_parameters": ["experts.down_proj"], {{variant}} }""").Lora("m.experts", 8, 4, 12).Fails<UnsupportedException>();
+        Assert.Contains("'m.experts'", error.Message);
+        Assert.Contains(setting, error.Message);
+    }
+
+    [Theory]
+    [InlineData("\"kasa_config\": {}", "'kasa_config'")]
+    [InlineData("\"use_bdlora\": { \"match_strict\": false }", "'use_bdlora'")]
+    public void Embeddings_have_no_other_factors(string variant, string setting)
+    {
+        UnsupportedException error = new PeftSample($$"""{ "r": 2, {{variant}} }""").Tensor("base_model.model.e.lora_embedding_A", 2, 9)
+            .Tensor("base_model.model.e.lora_embedding_B", 4, 2).Fails<UnsupportedException>();
+        Assert.Contains("embedding", error.Message);
+        Assert.Contains(setting, error.Message);
+    }
+
     [Fact]
     public void MultiheadAttention_updates_two_parameters()
     {

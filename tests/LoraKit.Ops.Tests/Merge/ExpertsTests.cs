@@ -176,6 +176,52 @@ public class ExpertsTests
         Merging.AssertClose(expected, magnitudes, SafetensorsBytes.Read(temp["out", "model.safetensors"])[router.Name].Values, DType.F64, Rank);
     }
 
+    /// <summary>The factors of one expert are those of a matrix; the base's dimensions tell, and square ones are [out, in], as PEFT adds them.</summary>
+    [Theory]
+    [InlineData(5, 7, false, "0.20.0")]
+    [InlineData(5, 7, true, "0.20.0")]
+    [InlineData(7, 7, false, "0.20.0")]
+    [InlineData(7, 7, false, "0.18.0")]
+    public void AStackOfOneIsAStack(int outputs, int inputs, bool inOut, string version)
+    {
+        using TempFolder temp = new();
+        Random random = new(3);
+        TestTensor stack = Merging.Random("mlp.experts.down_proj", DType.F64, random, inOut ? [1, inputs, outputs] : [1, outputs, inputs]);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], stack);
+        PeftFolder adapter = Adapter(temp["adapter"], ["experts.down_proj"]);
+        adapter.Config["peft_version"] = version;
+        (double[] a, double[] b) = adapter.Linear("mlp.experts", outputs, inputs, random);
+        AssertOne(temp, adapter, stack, a, b, outputs, inputs, inOut);
+    }
+
+    /// <summary>Two stacks of one whose factors would fit both ways.</summary>
+    [Fact]
+    public void TheKnownOrderDecidesBetweenStacksOfOne()
+    {
+        using TempFolder temp = new();
+        Random random = new(3);
+        TestTensor up = Merging.Random("x.experts.gate_up_proj", DType.F64, random, 1, 6, 6), down = Merging.Random("x.experts.down_proj", DType.F64, random, 1, 6, 6);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], up, down);
+        PeftFolder adapter = Adapter(temp["adapter"], ["experts.down_proj", "experts.gate_up_proj"]);
+        (double[] a, double[] b) = adapter.Linear("x.experts", 6, 6, random);
+        adapter.Linear("x.experts.base_layer", 6, 6, random);
+        AssertOne(temp, adapter, down, a, b, 6, 6, inOut: false);
+    }
+
+    /// <summary>One expert by itself in the base.</summary>
+    [Fact]
+    public void AStackOfOneGoesToASingleExpert()
+    {
+        using TempFolder temp = new();
+        Random random = new(3);
+        TestTensor single = Merging.Random("mlp.experts.0.down_proj.weight", DType.F64, random, 5, 7);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], single);
+        PeftFolder adapter = Adapter(temp["adapter"], ["experts.down_proj"]);
+        (double[] a, double[] b) = adapter.Linear("mlp.experts", 5, 7, random);
+        adapter.Config["peft_version"] = "0.20.0";
+        AssertOne(temp, adapter, single, a, b, 5, 7, inOut: false);
+    }
+
     /// <summary>Adapters inside each other are all added.</summary>
     [Fact]
     public void NestedAdaptersAreAdded()
@@ -248,6 +294,15 @@ public class ExpertsTests
         double[] expected = [.. stack.Values], magnitudes = [.. stack.Values.Select(v => Math.Abs(v) + 9)];
         Add(factors, 1, outputs, inputs, inOut, ExpertColumns.RankMajor, expected, magnitudes);
         Merging.AssertClose(expected, magnitudes, SafetensorsBytes.Read(temp["out", "model.safetensors"])[stack.Name].Values, DType.F64, Rank);
+    }
+
+    private static void AssertOne(TempFolder temp, PeftFolder adapter, TestTensor weight, double[] a, double[] b, int outputs, int inputs, bool inOut)
+    {
+        Restoring.RoundTrip(temp, Merging.Options(temp["base"], adapter.Save(), temp["out"]));
+        double[] update = new double[outputs * inputs], magnitudes = [.. weight.Values.Select(v => Math.Abs(v) + 9)];
+        Oracle(update, a, b, outputs, inputs);
+        double[] expected = [.. weight.Values.Select((v, at) => v + update[inOut ? (at % outputs * inputs) + (at / outputs) : at])];
+        Merging.AssertClose(expected, magnitudes, SafetensorsBytes.Read(temp["out", "model.safetensors"])[weight.Name].Values, DType.F64, Rank);
     }
 
     private static PeftFolder Adapter(string folder, string[] parameters)

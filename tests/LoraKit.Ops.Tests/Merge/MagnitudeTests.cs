@@ -64,6 +64,19 @@ public class MagnitudeTests
         Assert.Equal(actual, KindRows.Merge(delta, new(shape), w, factor, tileRows: 1));
     }
 
+    /// <summary>A length beyond the range of numbers would divide everything away.</summary>
+    [Theory]
+    [InlineData(MagnitudeAxis.Output)]
+    [InlineData(MagnitudeAxis.Input)]
+    public void AnUpdateWithoutALengthIsRefused(MagnitudeAxis axis)
+    {
+        Random random = new(5);
+        MagnitudeDelta delta = new(Lora([4, 4], 2, Values(random, 8), Values(random, 8), 1e250), new MemoryTensor("m", new(4), Values(random, 4)), axis);
+        double[] weight = Values(random, 16);
+        AggregateException tiles = Assert.Throws<AggregateException>(() => KindRows.Merge(delta, new(4, 4), weight, 1));
+        Assert.All(tiles.InnerExceptions, error => Assert.Contains("the scale is 1E+250", Assert.IsType<NonFiniteException>(error).Message));
+    }
+
     /// <summary>A base stored as [in, out] gives the same, turned: the factors turned with it, and kinds that cannot be.</summary>
     [Theory]
     [InlineData(MagnitudeAxis.Output, DoraNorm.Updated, true)]

@@ -39,13 +39,22 @@ internal sealed class LoraVariants
         if (set.Length > 1) throw new InvalidAdapterException($"{Printable.Text(settings.Path)}: '{set[0]}' and '{set[1]}' are both set; expected one variant, as PEFT has no combination of them", settings.Path);
         if (_isKasa && config.Initialization is "pissa" or "olora") throw new InvalidAdapterException($"{Printable.Text(settings.Path)}: 'kasa_config' and 'init_lora_weights' both take a part out of the base; expected one of them", settings.Path);
         _attentions = [.. modules.Where(module => module.IsAttentionOutput).Select(module => module.Configured)];
-        if (_attentions.Count > 0 && (_isDora || _isKasa || _blocks is not null || _part is not null))
-        {
-            throw new UnsupportedException(
-                $"{Printable.Text(settings.Path)}: module '{Printable.Text(_attentions.First().Path)}' is nn.MultiheadAttention, which PEFT has plain LoRA for only, not "
-                + $"'{(set.Length > 0 ? set[0] : "init_lora_weights")}'", settings.Path);
-        }
+        if (_attentions.Count > 0) RequirePlain(_attentions.First(), "is nn.MultiheadAttention");
     }
+
+    /// <summary>Stops at a module of a kind that PEFT has plain LoRA for only, where the configuration says more.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="kind">What it is, as a clause.</param>
+    /// <exception cref="UnsupportedException">A variant is set.</exception>
+    public void RequirePlain(ModuleName module, string kind)
+    {
+        if ((_isDora ? "use_dora" : Structure ?? (_part is null ? null : "init_lora_weights")) is not { } setting) return;
+        throw new UnsupportedException(
+            $"{Printable.Text(_config.Settings.Path)}: module '{Printable.Text(module.Path)}' {kind}, which PEFT has plain LoRA for only, not '{setting}'", _config.Settings.Path);
+    }
+
+    /// <summary>The setting that gives a linear layer's factors another form; null where none does.</summary>
+    private string? Structure => _isKasa ? "kasa_config" : _blocks is null ? null : "use_bdlora";
 
     /// <summary>What the factors update: nn.MultiheadAttention has its three inputs' projections in one parameter.</summary>
     public ParameterName TargetOf(PeftFactors module) => new(module.Module, _attentions.Contains(module.Module) ? "in_proj_weight" : "weight");
@@ -93,6 +102,12 @@ internal sealed class LoraVariants
     /// <summary>The whole update of a module around its factors' product.</summary>
     public AdapterDelta Around(PeftFactors module, LowRankDelta lora)
     {
+        if (lora.IsEmbedding && Structure is { } structure)
+        {
+            throw new UnsupportedException(
+                $"{Printable.Text(_config.Settings.Path)}: module '{Printable.Text(module.Module.Path)}' is an embedding, which PEFT has no '{structure}' for", _config.Settings.Path);
+        }
+
         // PEFT initializes embeddings plainly whatever the setting says; it has no variant of this kind for convolutions, which the class refuses.
         // All but PiSSA take the weight as it is stored.
         AdapterDelta update = _part is { } part && !lora.IsEmbedding ? new ResidualDelta(lora, part) { Orientation = part == BasePart.Largest ? lora.Orientation : WeightOrientation.OutIn } : lora;

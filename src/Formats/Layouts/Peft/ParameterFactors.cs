@@ -5,7 +5,7 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Formats.Layouts.Peft;
 
 /// <summary>
-/// The factors of a parameter: plain LoRA for a matrix, A [E·r, in] and B [out, r·E] for a stack of E. Several parameters of a module wrap each
+/// The factors of a parameter: plain LoRA for a matrix, A [E·r, in] and B [out, r·E] for a stack of E ≥ 1. Several parameters of a module wrap each
 /// other, the one registered last outermost, and which is which is for the base's shapes to confirm. See spec/layouts/peft.md, "Keys".
 /// </summary>
 internal static class ParameterFactors
@@ -40,7 +40,7 @@ internal static class ParameterFactors
             ModuleScale scale = config.ScaleOf(new ModuleName(parameter.Path));
             if (down.Shape.Rank == 2 && down.Shape[0] % scale.Rank == 0)
             {
-                readings.Add(Of(parameter, scale));
+                readings.AddRange(Of(parameter, scale));
                 continue;
             }
 
@@ -52,12 +52,16 @@ internal static class ParameterFactors
         if (readings.Count == 0) throw wrong!;
         return readings.Count == 1 ? readings[0] : readings[0].WithReadings(readings);
 
-        AdapterDelta Of(ParameterName parameter, ModuleScale scale) => down.Shape[0] == scale.Rank
-            ? new LowRankDelta(parameter, down, up, scale.Scale, scale.Alpha, WeightOrientation.OutIn)
-            : new ExpertsDelta(parameter, down, up, down.Shape[0] / scale.Rank, options.ExpertColumns, scale.Scale, scale.Alpha)
+        // A matrix and a stack of one have the same factors; the base has the one or the other. PEFT adds B·A to a stack of one as it is.
+        IEnumerable<AdapterDelta> Of(ParameterName parameter, ModuleScale scale)
+        {
+            long experts = down.Shape[0] / scale.Rank;
+            if (experts == 1) yield return new LowRankDelta(parameter, down, up, scale.Scale, scale.Alpha, WeightOrientation.OutIn);
+            yield return new ExpertsDelta(parameter, down, up, experts, options.ExpertColumns, scale.Scale, scale.Alpha)
             {
                 Orientation = WeightOrientation.FromShape,
-                SquareIsInOut = config.Version is not { } version || version < OutInSince,
+                SquareIsInOut = experts > 1 && (config.Version is not { } version || version < OutInSince),
             };
+        }
     }
 }
