@@ -73,7 +73,8 @@ internal static class LowRankKindCases
         return new(
             """{ "peft_type": "DELORA", "r": 4 }""", [outputs, inputs],
             [("delora_A", [rank, inputs], a), ("delora_B", [outputs, rank], b), ("delora_lambda", [1], [2.5]), ("delora_w_norm", [inputs], norms)],
-            w => w + Naive.Of(outputs, inputs, (i, j) => product[i, j] * norms[j])) { IsLowRank = true };
+            w => w + Naive.Of(outputs, inputs, (i, j) => product[i, j] * norms[j]))
+        { IsLowRank = true };
     }
 
     /// <summary>As PEFT runs a GraLoRA layer: each block of inputs is projected, the projections change places, each block of outputs gathers them.</summary>
@@ -111,7 +112,8 @@ internal static class LowRankKindCases
         Naive down = Side("A", rank, inputs / length, isUp: false), up = Side("B", outputs / length, rank, isUp: true);
         return new(
             $$"""{ "peft_type": "VBLORA", "r": 3, "topk": {{count}}, "save_only_topk_weights": {{(indices is null ? "false" : "true")}} }""", [outputs, inputs], [.. tensors], w => w + (up * down),
-            Shared: [("vblora_vector_bank", DType.F64, [vectors, length], bank)]) { IsLowRank = true, Indices = [.. chosen] };
+            Shared: [("vblora_vector_bank", DType.F64, [vectors, length], bank)])
+        { IsLowRank = true, Indices = [.. chosen] };
 
         Naive Side(string name, int rows, int columns, bool isUp)
         {
@@ -164,7 +166,8 @@ internal static class LowRankKindCases
         });
         return new(
             $$"""{ "peft_type": "LORA", "r": 2, "lora_alpha": 7, "enable_lora": [{{string.Join(", ", enabled.Select(e => e ? "true" : "false"))}}] }""", [part * enabled.Length, inputs],
-            [("lora_A.weight", [all, inputs], a), ("lora_B.weight", [rows, width, 1], b)], w => w + update) { IsLowRank = true };
+            [("lora_A.weight", [all, inputs], a), ("lora_B.weight", [rows, width, 1], b)], w => w + update)
+        { IsLowRank = true };
     }
 
     private static double Length(double[] values) => Math.Sqrt(values.Sum(x => x * x));
