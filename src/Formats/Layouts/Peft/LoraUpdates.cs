@@ -19,7 +19,7 @@ internal sealed class LoraUpdates(PeftConfig config, AdapterReadOptions options,
     {
         if (config.Parameters.Of(module.Module) is { Count: > 0 } parameters)
         {
-            _variants.RequirePlain(module.Module, "has factors of parameters ('target_parameters')");
+            variants.RequirePlain(module.Module, "has factors of parameters ('target_parameters')");
             if (module.Pair(PeftRole.LoraA, PeftRole.LoraB, ledger) is var (down, up))
             {
                 yield return ParameterFactors.Read(config, options, file, module, parameters, ledger.Claim(down), ledger.Claim(up));
