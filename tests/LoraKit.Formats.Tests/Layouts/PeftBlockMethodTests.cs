@@ -38,6 +38,8 @@ public sealed class PeftBlockMethodTests
     [InlineData("""{ "peft_type": "HIRA", "r": 4 }""", "hira_embedding_B:4,6", "no hira_embedding_A")]
     [InlineData("""{ "peft_type": "HIRA" }""", "hira_A:4,6;hira_B:5,4", "says 32")]
     [InlineData("""{ "peft_type": "HIRA", "r": 4 }""", "hira_A:4,6;hira_B:5,3", "do not chain")]
+    [InlineData("""{ "peft_type": "HIRA", "r": 4, "rank_pattern": { "q": 3 } }""", "hira_A:2,6;hira_B:5,2", "says 3 (from rank_pattern 'q')")]
+    [InlineData("""{ "peft_type": "OFT", "oft_block_size": 8 }""", "oft_R.weight:53,0", "holds no update")]
     [InlineData("""{ "peft_type": "ADALORA" }""", "lora_A:12,6;lora_B:5,12", "no lora_E")]
     [InlineData("""{ "peft_type": "ADALORA", "init_r": 4 }""", "lora_A:3,6;lora_B:5,3;lora_E:3,1", "'init_r' is 4")]
     [InlineData("""{ "peft_type": "ADALORA", "init_r": 4, "rank_pattern": { "m.q.lora_E": [true, true, false, false] } }""", "lora_A:3,6;lora_B:5,3;lora_E:3,1", "'rank_pattern' keeps 2 rows")]

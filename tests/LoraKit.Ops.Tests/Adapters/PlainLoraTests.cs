@@ -21,7 +21,7 @@ public sealed class PlainLoraTests
         string adapter = kind switch
         {
             "loha" => folder["a"],
-            "dora" => Paths.Fixture("lycoris", "locon-dora", "adapter.safetensors"),
+            "DoRA over lora" => Paths.Fixture("lycoris", "locon-dora", "adapter.safetensors"),
             _ => Paths.Fixture("peft-kinds", "lora-target-parameters-only", "adapter"),
         };
         if (kind == "loha") Converting.WriteLoha(adapter, 6, 3, ("layers.0.m", 37, 53));

@@ -20,7 +20,8 @@ internal sealed class Hira : IPeftMethod
         bool isEmbedding = module.Has("hira_embedding_A") || module.Has("hira_embedding_B");
         (string a, string b) = isEmbedding ? ("hira_embedding_A", "hira_embedding_B") : ("hira_A", "hira_B");
         (StoredTensor down, StoredTensor up) = (module.Require(a), module.Require(b));
-        context.RequireRank(module, down, dimension: 0);
+        // PEFT's first adapter of a model has rank r whatever its rank_pattern says, later ones follow it; no scale depends on either.
+        if (down.Shape.Rank == 0 || down.Shape[0] != context.Settings.WholeNumber("r", 32)) context.RequireRank(module, down, dimension: 0);
         if (isEmbedding)
         {
             // ΔW [vocab, dim] = W ∘ (B·A)ᵀ, so Aᵀ goes up and Bᵀ goes down.

@@ -34,6 +34,8 @@ internal sealed class Oft : IPeftMethod
 
         bool isEmbedding = module.Has("oft_embedding_R.weight");
         StoredTensor triangles = module.Require(isEmbedding ? "oft_embedding_R.weight" : "oft_R.weight");
+        // PEFT falls back to blocks of one input where no size divides a prime number of them: nothing to turn.
+        if (triangles.Shape.Rank == 2 && triangles.Shape[0] > 0 && triangles.Shape[1] == 0) yield break;
         OftDelta delta = new(module.Weight, triangles, Parametrization(context), isEmbedding);
         RequireSaid(module, context, delta);
         yield return delta;

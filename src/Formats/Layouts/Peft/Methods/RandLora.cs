@@ -5,7 +5,7 @@ namespace LoraKit.Formats.Layouts.Peft.Methods;
 
 /// <summary>
 /// RandLoRA: <c>randlora_lambda</c> [r, n] and <c>randlora_gamma</c> [n, smaller side], and for the whole model <c>randlora_A</c> and
-/// <c>randlora_B</c>. See spec/layouts/peft.md, "Methods other than LoRA".
+/// <c>randlora_B</c>, which PEFT also writes a copy of beside every module's own tensors. See spec/layouts/peft.md, "Methods other than LoRA".
 /// </summary>
 internal sealed class RandLora : IPeftMethod
 {
@@ -13,7 +13,7 @@ internal sealed class RandLora : IPeftMethod
 
     public string Name => "RandLoRA";
 
-    public IReadOnlyList<string> ModuleTensors => ["randlora_lambda", "randlora_gamma"];
+    public IReadOnlyList<string> ModuleTensors => ["randlora_lambda", "randlora_gamma", "randlora_A", "randlora_B"];
 
     public IReadOnlyList<string> SharedTensors => ["randlora_A", "randlora_B"];
 
@@ -25,11 +25,14 @@ internal sealed class RandLora : IPeftMethod
         double alpha = context.Settings.Number("randlora_alpha", 640);
         if (lambda.Shape.Rank != 2) throw module.Wrong($"randlora_lambda is {lambda.Shape}; expected [r, n]");
         yield return new RandLoraDelta(
-            module.Weight, (context.RequireShared("randlora_A"), context.RequireShared("randlora_B")), (lambda, module.Require("randlora_gamma")),
+            module.Weight, (Projection(module, context, "randlora_A"), Projection(module, context, "randlora_B")), (lambda, module.Require("randlora_gamma")),
             alpha / context.Settings.WholeNumber("r", 32), alpha)
         {
             Orientation = WeightOrientation.FromShape,
             SquareIsInOut = context.Config.IsConv1D,
         };
     }
+
+    /// <summary>The module's own copy, where it has one.</summary>
+    private static StoredTensor Projection(PeftModule module, PeftMethodContext context, string name) => module.Find(name) ?? context.RequireShared(name);
 }
