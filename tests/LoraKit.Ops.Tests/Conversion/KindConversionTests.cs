@@ -36,6 +36,25 @@ public class KindConversionTests
         AssertPlain(temp["lora"]);
     }
 
+    /// <summary>What makes the kind is gone from the configuration, or the result would be read as that kind again.</summary>
+    [Theory]
+    [InlineData("kasa_config", "{}")]
+    [InlineData("init_lora_weights", "\"pissa\"")]
+    [InlineData("init_lora_weights", "\"olora\"")]
+    public void AResidualBecomesPlainLora(string setting, string value)
+    {
+        using TempFolder temp = new();
+        Random random = new(3);
+        SafetensorsBytes.Write(temp["base", "model.safetensors"], Merging.Random("q.weight", DType.F32, random, 12, 9));
+        PeftFolder adapter = new(temp["adapter"], 2, 3);
+        adapter.Config[setting] = System.Text.Json.Nodes.JsonNode.Parse(value);
+        adapter.Linear("q", 12, 9, random);
+        if (setting == "kasa_config") adapter.Add("base_model.model.q.lora_diag", DType.F32, [2], [0.5, -1.5]);
+        string path = adapter.Save();
+        Converting.Run(Converting.Options(path, temp["lora"]) with { Base = temp["base"], MaxError = 1e-7 });
+        Conformance.AssertSame(Converting.Merged(temp, temp["base"], path), Converting.Merged(temp, temp["base"], temp["lora"]));
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void WithoutBaseOrBoundItIsExactOrSaysWhatItLacks(string name)
