@@ -74,7 +74,8 @@ public sealed class MagnitudeDelta : AdapterDelta
     internal override int RowDimensions => Inner.RowDimensions;
 
     /// <inheritdoc/>
-    internal override string Wanted => Inner.Wanted;
+    internal override string Wanted =>
+        Magnitude is not null && Inner.Shape is { } shape && !HasPlace(shape) ? $"{Inner.Wanted} of {Magnitude.Shape.ElementCount} inputs" : Inner.Wanted;
 
     /// <inheritdoc/>
     internal override bool Fits(TensorShape weight) => Inner.Fits(weight) && HasPlace(weight);
