@@ -42,14 +42,53 @@ public sealed class ReadingOptionsTests
         Assert.All(SafetensorsBytes.Read(folder["back.safetensors"])["m.attn.out_proj.weight"].Values, x => Assert.Equal(0, x));
     }
 
+    [Fact]
+    public void LoHa_is_scaled_as_asked_where_it_is_shown_merged_and_converted()
+    {
+        using TempFolder folder = new();
+        // ΔW is s everywhere: 1/2, or 1/4 as LyCORIS merges.
+        string adapter = folder["a.safetensors"], @base = folder["base", "model.safetensors"];
+        TensorFile.Write(adapter, new Dictionary<string, (long[], float[])>
+        {
+            ["lycoris_q.alpha"] = ([], [0.5f]),
+            ["lycoris_q.hada_w1_a"] = ([3, 1], [1, 1, 1]),
+            ["lycoris_q.hada_w1_b"] = ([1, 4], [1, 1, 1, 1]),
+            ["lycoris_q.hada_w2_a"] = ([3, 1], [1, 1, 1]),
+            ["lycoris_q.hada_w2_b"] = ([1, 4], [1, 1, 1, 1]),
+        });
+        TensorFile.Write(@base, new Dictionary<string, (long[], float[])> { ["q.weight"] = ([3, 4], new float[12]) });
+        foreach ((string[] said, double scale) in (ReadOnlySpan<(string[], double)>)[([], 0.25), (["--lycoris-scale", "twice"], 0.25), (["--lycoris-scale", "once"], 0.5)])
+        {
+            string lora = folder[$"lora{string.Concat(said)}"], merged = folder[$"merged{string.Concat(said)}.safetensors"], again = folder[$"again{string.Concat(said)}.safetensors"];
+            Assert.Equal(scale, ToolRun.Of(["inspect", adapter, "--json", .. said]).Json.GetProperty("modules")[0].GetProperty("scale").GetDouble());
+            Assert.Equal(0, ToolRun.Of(["merge", "--base", @base, "--adapter", adapter, "--out", merged, .. Common, .. said]).Code);
+            Assert.All(SafetensorsBytes.Read(merged)["q.weight"].Values, x => Assert.Equal(scale, x));
+            Assert.Equal(0, ToolRun.Of(["convert", adapter, "--to", "peft", "--base", @base, "--out", lora, .. Common, .. said]).Code);
+            Assert.Equal(0, ToolRun.Of(["merge", "--base", @base, "--adapter", lora, "--out", again, .. Common]).Code);
+            Assert.All(SafetensorsBytes.Read(again)["q.weight"].Values, x => Assert.Equal(scale, x));
+        }
+    }
+
+    [Fact]
+    public void Updates_are_compared_as_they_are_read()
+    {
+        using TempFolder folder = new();
+        string[] adapters = [.. new[] { "0.20.0", "0.22.0" }.Select(version =>
+            Adapter(folder[version], "m.attn", 12, $$"""{"peft_type": "LORA", "r": 2, "lora_alpha": 4, "peft_version": "{{version}}"}""", "m.attn.base_layer.out_proj"))];
+        Assert.Equal(1, ToolRun.Of(["diff", .. adapters, "--json"]).Code);
+        Assert.Equal(0, ToolRun.Of(["diff", .. adapters, "--json", "--mha-out", "once"]).Code);
+    }
+
     [Theory]
+    [InlineData("--lycoris-scale", "half", "--lycoris-scale: 'half' is no number of times; expected once or twice")]
     [InlineData("--dora-norm", "old", "--dora-norm: 'old' is no norm of DoRA; expected updated or base")]
     [InlineData("--mha-out", "thrice", "--mha-out: 'thrice' is no number of times; expected once or twice")]
     public void Other_words_are_refused(string option, string word, string message)
     {
         using TempFolder folder = new();
         string adapter = TensorFile.WriteAdapter(folder["a"]);
-        foreach (string[] line in (string[][])[["stack", adapter, "--out", folder["o"]], ["verify", adapter], ["merge", "--base", "b", "--adapter", adapter, "--out", folder["o"]], ["unmerge", "--merged", "m", "--out", folder["o"]]])
+        foreach (string[] line in (string[][])[["stack", adapter, "--out", folder["o"]], ["verify", adapter], ["merge", "--base", "b", "--adapter", adapter, "--out", folder["o"]], ["unmerge", "--merged", "m", "--out", folder["o"]],
+            ["convert", adapter, "--to", "peft", "--out", folder["o"]], ["inspect", adapter], ["diff", adapter, adapter]])
         {
             ToolRun run = ToolRun.Of([.. line, option, word, "--json"]);
             Assert.Equal(2, run.Code);
