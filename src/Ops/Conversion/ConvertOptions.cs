@@ -1,4 +1,5 @@
 using LoraKit.Ops.Adapters;
+using LoraKit.Ops.Compute.Randomized;
 
 namespace LoraKit.Ops.Conversion;
 
@@ -40,4 +41,7 @@ public sealed record ConvertOptions
 
     /// <summary>How many threads compute; 0 takes one per processor. The result does not depend on it.</summary>
     public int Threads { get; init; }
+
+    /// <summary>How an update without exact factors is decomposed.</summary>
+    internal RandomizedSvdOptions Sketching => new() { Rank = Rank, Energy = Energy, MaxError = MaxError, Seed = Seed, Threads = Threads };
 }

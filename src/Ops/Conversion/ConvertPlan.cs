@@ -7,6 +7,7 @@ using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Compute.Randomized;
+using LoraKit.Ops.Merge;
 
 namespace LoraKit.Ops.Conversion;
 
@@ -25,7 +26,7 @@ public sealed class ConvertPlan : IDisposable
     private ConvertPlan(ConvertOptions options, Adapter adapter, Checkpoint? @base)
     {
         (Options, _adapter, _base) = (options, adapter, @base);
-        _targets = @base is null ? null : new BaseTargets(adapter, @base);
+        _targets = @base is null ? null : new BaseTargets(adapter, ReplicatedBase.Of(@base, [adapter]));
         (Func<AdapterDelta, ParameterName> nameOf, _nameOf) = ResultNames.Of(adapter, options.Layout, _targets);
         _updates = PlannedUpdates.Of(adapter, options, _targets, nameOf);
         Modules = [.. _updates.Select(u => u.Outline)];
@@ -128,14 +129,13 @@ public sealed class ConvertPlan : IDisposable
         AdapterLayouts.Named(options.Layout);
         if (options.MemoryBytes <= 0) throw new InvalidOptionException($"the memory cap is {options.MemoryBytes} bytes; expected more than 0");
         if ((options.Rank ?? options.Energy ?? options.MaxError) is null) return;
-        new RandomizedSvdOptions { Rank = options.Rank, Energy = options.Energy, MaxError = options.MaxError, Threads = options.Threads }.Check();
+        options.Sketching.Check();
     }
 
     private long WorkingBytes(PlannedUpdate update)
     {
         (long rows, long columns) = update.Matrix;
-        RandomizedSvdOptions sketching = new() { Rank = Options.Rank, Energy = Options.Energy, MaxError = Options.MaxError };
-        long work = update.Exact is { } exact ? sizeof(double) * exact.Down.Shape[0] * 3 * (rows + columns) : RandomizedSvd.WorkingBytes(rows, columns, sketching);
+        long work = update.Exact is { } exact ? sizeof(double) * exact.Down.Shape[0] * 3 * (rows + columns) : RandomizedSvd.WorkingBytes(rows, columns, Options.Sketching);
         return update is { Place.IsInOut: true, Delta.NeedsBase: true } ? work + (sizeof(double) * rows * columns) : work;
     }
 

@@ -24,14 +24,7 @@ internal sealed class LowRankConversion(ConvertOptions options, int threads, ICo
     /// <summary>Singular values smaller than this, next to the largest, are rounding errors of F64.</summary>
     private const double Rounding = 1e-14;
 
-    private readonly RandomizedSvdOptions _sketching = new()
-    {
-        Rank = options.Rank,
-        Energy = options.Energy,
-        MaxError = options.MaxError,
-        Seed = options.Seed,
-        Threads = threads,
-    };
+    private readonly RandomizedSvdOptions _sketching = options.Sketching with { Threads = threads };
 
     /// <exception cref="NonFiniteException">A tensor holds NaN or infinity, or ΔW does.</exception>
     /// <exception cref="UnsupportedException">It does not fit in memory.</exception>

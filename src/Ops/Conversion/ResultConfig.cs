@@ -16,7 +16,7 @@ internal static class ResultConfig
     /// <summary>Variants of LoRA, each by the value that switches it off.</summary>
     private static readonly (string Setting, JsonNode? Off)[] Variants =
     [
-        ("use_dora", false), ("use_bdlora", null), ("init_lora_weights", true), ("corda_config", null), ("eva_config", null), ("loftq_config", new JsonObject()),
+        ("use_dora", false), ("use_bdlora", null), ("kasa_config", null), ("init_lora_weights", true), ("corda_config", null), ("eva_config", null), ("loftq_config", new JsonObject()),
     ];
 
     /// <param name="adapter">As it was read.</param>

@@ -18,7 +18,7 @@ internal static class UpdateProduct
     {
         TensorShape shape = ShapeOf(delta);
         (long rows, long columns) = shape.AsMatrix(delta.RowDimensions);
-        if (delta.ExactFactors() is { } factors)
+        if (delta.ExactFactors(shape) is { } factors)
         {
             RequireSize(delta, rows, Math.Max(columns, factors.Down.Shape[0]));
             return new(rows, (int)columns, (int)factors.Down.Shape[0], ScaledValues.Of(factors.Up, factors.Scale), ScaledValues.Of(factors.Down, 1));

@@ -13,11 +13,17 @@ public sealed class PlainLoraTests
 {
     [Theory]
     [InlineData("loha", "convert --to peft'")]
-    [InlineData("dora", "convert --to peft --base'")]
+    [InlineData("DoRA over lora", "convert --to peft --base'")]
+    [InlineData("lora_experts", "merge it into its base")]
     public void OtherKindsAreToBeConvertedFirst(string kind, string command)
     {
         using TempFolder folder = new();
-        string adapter = kind == "loha" ? folder["a"] : Paths.Fixture("lycoris", "locon-dora", "adapter.safetensors");
+        string adapter = kind switch
+        {
+            "loha" => folder["a"],
+            "DoRA over lora" => Paths.Fixture("lycoris", "locon-dora", "adapter.safetensors"),
+            _ => Paths.Fixture("peft-kinds", "lora-target-parameters-only", "adapter"),
+        };
         if (kind == "loha") Converting.WriteLoha(adapter, 6, 3, ("layers.0.m", 37, 53));
         using SimdCompute compute = new();
         Action[] operations =
