@@ -46,15 +46,15 @@ public sealed class ReadingOptionsTests
     public void LoHa_is_scaled_as_asked_where_it_is_shown_merged_and_converted()
     {
         using TempFolder folder = new();
-        // ΔW = s · (1·1 + 1·1)², s = 1/2, or 1/4 as LyCORIS merges.
+        // ΔW is s everywhere: 1/2, or 1/4 as LyCORIS merges.
         string adapter = folder["a.safetensors"], @base = folder["base", "model.safetensors"];
         TensorFile.Write(adapter, new Dictionary<string, (long[], float[])>
         {
-            ["lycoris_q.alpha"] = ([], [1]),
-            ["lycoris_q.hada_w1_a"] = ([3, 2], [1, 1, 1, 1, 1, 1]),
-            ["lycoris_q.hada_w1_b"] = ([2, 4], [1, 1, 1, 1, 1, 1, 1, 1]),
-            ["lycoris_q.hada_w2_a"] = ([3, 2], [1, 1, 1, 1, 1, 1]),
-            ["lycoris_q.hada_w2_b"] = ([2, 4], [1, 1, 1, 1, 1, 1, 1, 1]),
+            ["lycoris_q.alpha"] = ([], [0.5f]),
+            ["lycoris_q.hada_w1_a"] = ([3, 1], [1, 1, 1]),
+            ["lycoris_q.hada_w1_b"] = ([1, 4], [1, 1, 1, 1]),
+            ["lycoris_q.hada_w2_a"] = ([3, 1], [1, 1, 1]),
+            ["lycoris_q.hada_w2_b"] = ([1, 4], [1, 1, 1, 1]),
         });
         TensorFile.Write(@base, new Dictionary<string, (long[], float[])> { ["q.weight"] = ([3, 4], new float[12]) });
         foreach ((string[] said, double scale) in (ReadOnlySpan<(string[], double)>)[([], 0.25), (["--lycoris-scale", "twice"], 0.25), (["--lycoris-scale", "once"], 0.5)])
@@ -62,10 +62,10 @@ public sealed class ReadingOptionsTests
             string lora = folder[$"lora{string.Concat(said)}"], merged = folder[$"merged{string.Concat(said)}.safetensors"], again = folder[$"again{string.Concat(said)}.safetensors"];
             Assert.Equal(scale, ToolRun.Of(["inspect", adapter, "--json", .. said]).Json.GetProperty("modules")[0].GetProperty("scale").GetDouble());
             Assert.Equal(0, ToolRun.Of(["merge", "--base", @base, "--adapter", adapter, "--out", merged, .. Common, .. said]).Code);
-            Assert.All(SafetensorsBytes.Read(merged)["q.weight"].Values, x => Assert.Equal(4 * scale, x));
+            Assert.All(SafetensorsBytes.Read(merged)["q.weight"].Values, x => Assert.Equal(scale, x));
             Assert.Equal(0, ToolRun.Of(["convert", adapter, "--to", "peft", "--base", @base, "--out", lora, .. Common, .. said]).Code);
             Assert.Equal(0, ToolRun.Of(["merge", "--base", @base, "--adapter", lora, "--out", again, .. Common]).Code);
-            Assert.All(SafetensorsBytes.Read(again)["q.weight"].Values, x => Assert.Equal(4 * scale, x));
+            Assert.All(SafetensorsBytes.Read(again)["q.weight"].Values, x => Assert.Equal(scale, x));
         }
     }
 
