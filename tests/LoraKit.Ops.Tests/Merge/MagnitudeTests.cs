@@ -142,7 +142,7 @@ public class MagnitudeTests
         double[] w = Values(random, 7 * columns), up = Values(random, 7), down = Values(random, columns), m = Values(random, inputs);
         static double[] Ones(int count) => [.. Enumerable.Repeat(1.0, count)];
         LohaDelta inner = new(Target, (new MemoryTensor("b1", new(7, 1), up), new MemoryTensor("a1", new(1, columns), down)),
-            (new MemoryTensor("b2", new(7, 1), Ones(7)), new MemoryTensor("a2", new(1, columns), Ones(columns))), new(7, columns), -2, null);
+            (new MemoryTensor("b2", new(7, 1), Ones(7)), new MemoryTensor("a2", new(1, columns), Ones(columns))), -2, null);
         double[] actual = KindRows.Merge(new MagnitudeDelta(inner, new MemoryTensor("m", new(1, inputs, 1, 1), m), MagnitudeAxis.FromShape), new(7, inputs, 2, 3), w);
         double Updated(int i) => w[i] - (2 * up[i / columns] * down[i % columns]);
         for (int i = 0; i < w.Length; i++)
