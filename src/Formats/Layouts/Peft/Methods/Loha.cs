@@ -21,6 +21,7 @@ internal sealed class Loha : IPeftMethod
         ModuleScale scale = context.ScaleOf(module);
         if (module.Has("hada_t1") != module.Has("hada_t2")) throw module.Wrong("one of hada_t1 and hada_t2 is missing; expected both or none");
         if (first.Up.Shape.Rank != 2 || first.Down.Shape.Rank < 2) throw module.Wrong($"hada_w1_a {first.Up.Shape} and hada_w1_b {first.Down.Shape} are no matrices; expected [out, r] and [r, in]");
+        context.RequireRank(module, module.Require("hada_w1_b"), dimension: 0);
         TensorShape shape = new([first.Up.Shape[0], .. first.Down.Shape.Sizes.AsSpan()[1..]]);
         yield return new LohaDelta(module.Weight, first, second, shape, scale.Scale, scale.Alpha);
     }
