@@ -1,3 +1,5 @@
+using LoraKit.Formats;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 
@@ -71,5 +73,27 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
         Span<double> values = buffers.Values(_elements), before = default;
         if (updates.NeedsBase) values.CopyTo(before = buffers.Others(_elements));
         updates.AddContributions(firstRow, _rows, 1, before, values);
+        foreach (double value in values)
+        {
+            if (double.IsFinite(value)) continue;
+            RequireOfBase(values);
+            return;
+        }
+    }
+
+    /// <summary>A base may hold what is not finite, and keeps it; an update may not make it.</summary>
+    /// <exception cref="NonFiniteException">An update goes beyond F64.</exception>
+    private void RequireOfBase(ReadOnlySpan<double> values)
+    {
+        using ComposedRows rows = new(work.Edit!, work.Base, work.Columns);
+        double[] before = new double[_elements];
+        rows.Read(firstRow, _rows, before);
+        for (int i = 0; i < before.Length; i++)
+        {
+            if (double.IsFinite(values[i]) || !double.IsFinite(before[i])) continue;
+            throw new NonFiniteException(
+                $"tensor '{Printable.Text(work.Target.Name)}': its update is beyond the range of F64 at element {(firstRow * work.Columns) + i}; lower the weight, or check the adapter's alpha",
+                tensor: work.Target.Name);
+        }
     }
 }

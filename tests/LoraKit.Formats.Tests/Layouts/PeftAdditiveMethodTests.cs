@@ -40,7 +40,7 @@ public sealed class PeftAdditiveMethodTests
     [Fact]
     public void LoHa_needs_both_cores_or_none()
     {
-        PeftSample sample = Of("LOHA").Tensor(X + "hada_w1_a", 2, 7).Tensor(X + "hada_w1_b", 2, 5).Tensor(X + "hada_t1", 2, 2, 3, 3).Tensor(X + "hada_w2_a", 2, 7).Tensor(X + "hada_w2_b", 2, 5);
+        PeftSample sample = Of("LOHA", "\"r\": 2").Tensor(X + "hada_w1_a", 2, 7).Tensor(X + "hada_w1_b", 2, 5).Tensor(X + "hada_t1", 2, 2, 3, 3).Tensor(X + "hada_w2_a", 2, 7).Tensor(X + "hada_w2_b", 2, 5);
         Assert.Contains("hada_t1 and hada_t2", sample.Fails<InvalidAdapterException>().Message);
         Assert.Equal(new TensorShape(7, 5, 3, 3), Assert.Single(sample.Tensor(X + "hada_t2", 2, 2, 3, 3).Read().Deltas).Shape);
     }

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Tests.Conversion;
 using LoraKit.Tests;
 
 namespace LoraKit.Ops.Tests.Merge;
@@ -71,6 +72,18 @@ public sealed class FiniteValuesTests : IDisposable
         PeftFolder adapter = new(_temp["adapter"], 2, alpha);
         adapter.Linear("a", 6, 4, _random);
         AssertStops(adapter, "base_model.model.a.lora_B.weight", "beyond the range of F32", weight);
+    }
+
+    /// <summary>Of a kind that is no product: its sums are made in F64, and go beyond that.</summary>
+    [Fact]
+    public void ScalesBeyondF64()
+    {
+        Converting.WriteLoha(_temp["adapter"], 1e308, 1, ("a", 6, 4));
+        NonFiniteException error = Assert.Throws<NonFiniteException>(() => Merging.Run(
+            Merging.Options(_temp["base"], _temp["adapter"], _temp["out"]) with { Adapters = [new(_temp["adapter"], 1e300)] }));
+        Assert.Equal("a.weight", error.Tensor);
+        Assert.Contains("beyond the range of F64", error.Message);
+        Assert.False(Path.Exists(_temp["out"]));
     }
 
     [Fact]

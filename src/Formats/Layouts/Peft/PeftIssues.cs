@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Peft.Methods;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -29,11 +30,11 @@ internal static class PeftIssues
         }
     }
 
-    /// <summary>Other programs' word for lora_alpha, which PEFT ignores; it misleads only where it says another number.</summary>
+    /// <summary>Other programs' word for lora_alpha, which PEFT's LoRA ignores; it misleads only where it says another number.</summary>
     private static IEnumerable<AdapterIssue> StraySettings(PeftConfig config)
     {
         const string stray = "alpha";
-        if (config.Settings.Json[stray] is not { } alpha) yield break;
+        if (PeftMethodList.Of(config.PeftType) is not null || config.Settings.Json[stray] is not { } alpha) yield break;
         bool isSame = JsonNode.DeepEquals(alpha, config.Settings.Json["lora_alpha"]);
         yield return new("stray_setting", isSame ? IssueSeverity.Info : IssueSeverity.Warning,
             $"'{stray}' is no setting of PEFT's and is not used; alpha is 'lora_alpha'{(isSame ? ", which says the same" : "")}", stray);

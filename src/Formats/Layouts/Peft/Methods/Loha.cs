@@ -20,6 +20,7 @@ internal sealed class Loha : IPeftMethod
         (TensorValue Up, TensorValue Down) first = Pair(module, "1"), second = Pair(module, "2");
         ModuleScale scale = context.ScaleOf(module);
         if (module.Has("hada_t1") != module.Has("hada_t2")) throw module.Wrong("one of hada_t1 and hada_t2 is missing; expected both or none");
+        context.RequireRank(module, module.Require("hada_w1_b"), dimension: 0);
         yield return new LohaDelta(module.Weight, first, second, scale.Scale, scale.Alpha);
     }
 
