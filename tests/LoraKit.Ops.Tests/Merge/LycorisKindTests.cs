@@ -115,7 +115,7 @@ public class LycorisKindTests
             Target, Indices([.. entries.Select(e => e.Row), .. entries.Select(e => e.Column)]), Tensor([.. entries.Select(e => e.Value)], 5), new(5, columns), 0.75);
         AssertMerges(delta, shape, w, expected, -1.5);
         SparseResidualDelta outside = new(Target, Indices([5, 0]), Tensor([1], 1), new(5, columns), 1);
-        Assert.Contains("expected a whole number from 0 to 4", Assert.IsType<InvalidAdapterException>(Assert.ThrowsAny<Exception>(() => KindRows.Merge(outside, new(shape), w)).GetBaseException()).Message);
+        Assert.Contains("expected a whole number from 0 to 4", Assert.IsType<InvalidAdapterException>(Assert.Throws<AggregateException>(() => KindRows.Merge(outside, new(shape), w)).InnerExceptions[0]).Message);
     }
 
     [Fact]
