@@ -9,7 +9,7 @@ namespace LoraKit.Formats.Adapters;
 /// of the second, and turns every b rows so ordered by their own R = (I + Q)(I − Q)⁻¹, Q = X − Xᵀ. Source: LyCORIS (modules/boft.py), after
 /// arXiv 2311.06243. See spec/algebra.md, "BOFT of LyCORIS". (PEFT turns the inputs.)
 /// </summary>
-public sealed class ButterflyDelta : AdapterDelta
+public sealed class ButterflyDelta : OutputRotationDelta
 {
     /// <summary>An update of <paramref name="target"/>.</summary>
     /// <param name="target">What it updates.</param>
@@ -18,52 +18,19 @@ public sealed class ButterflyDelta : AdapterDelta
     /// <param name="limit">How far it may turn; null where there is no limit.</param>
     /// <exception cref="InvalidAdapterException">A tensor has no real values, or the shapes contradict each other.</exception>
     public ButterflyDelta(ParameterName target, TensorValue blocks, TensorValue? rescale, OrthogonalLimit? limit)
-        : base(target)
+        : base(target, blocks, 4, "no stages of square blocks; expected [m, k, b, b]", rescale, limit)
     {
-        RequireValues(target, blocks);
-        if (blocks.Shape.Rank != 4 || !SkewBlocks.AreSquare(blocks)) throw Unfit(target, blocks, $"oft_blocks {blocks.Shape} are no stages of square blocks; expected [m, k, b, b]");
-        (Blocks, Rescale, Limit) = (blocks, rescale, limit);
         for (int stage = 0; stage < blocks.Shape[0]; stage++)
         {
             if (Size % 2 == 0 && stage < 31 && Rows % ((long)Size << stage) == 0) continue;
             throw Unfit(target, blocks, $"oft_blocks {blocks.Shape}: stage {stage + 1} does not divide {Rows} rows into runs of 2^{stage} · {Size}; expected an even block size, and rows that all stages divide");
         }
-
-        if (rescale is null) return;
-        RequireValues(target, rescale);
-        if (rescale.Shape.ElementCount != Rows) throw Unfit(target, rescale, $"rescale {rescale.Shape} has {rescale.Shape.ElementCount} values for {Rows} rows of oft_blocks {blocks.Shape}");
     }
 
     /// <inheritdoc/>
     public override string Kind => "boft";
 
-    /// <summary>X [stages, k, b, b].</summary>
-    public TensorValue Blocks { get; }
-
-    /// <summary>d; null where there is none.</summary>
-    public TensorValue? Rescale { get; }
-
-    /// <summary>How far it may turn; null where there is no limit.</summary>
-    public OrthogonalLimit? Limit { get; }
-
-    /// <summary>Null: only the base tells.</summary>
-    public override TensorShape? Shape => null;
-
-    /// <inheritdoc/>
-    public override IReadOnlyList<TensorValue> Tensors => Rescale is null ? [Blocks] : [Blocks, Rescale];
-
-    /// <inheritdoc/>
-    public override bool NeedsBase => true;
-
-    /// <inheritdoc/>
-    internal override string Wanted => $"a weight of {Rows} outputs";
-
-    private long Rows => Blocks.Shape[1] * Blocks.Shape[2];
-
     private int Size => (int)Blocks.Shape[2];
-
-    /// <inheritdoc/>
-    internal override bool Fits(TensorShape weight) => weight.Rank >= 2 && weight[0] == Rows;
 
     /// <summary>Every output depends on every row of W, so the whole of W' is made at once.</summary>
     /// <exception cref="UnsupportedException">The weight is larger than an array.</exception>

@@ -8,7 +8,7 @@ namespace LoraKit.Formats.Adapters;
 /// Diag-OFT: the outputs of each block of n rows are turned, W'ₖ = dₖ ∘ Rₖᵀ·Wₖ with R = (I + Q)(I − Q)⁻¹, Q = X − Xᵀ; d is 1 where the file has no
 /// rescale. Source: LyCORIS (modules/diag_oft.py), sd-scripts (networks/oft.py), after arXiv 2306.07280. See spec/algebra.md, "Diag-OFT".
 /// </summary>
-public sealed class DiagOftDelta : AdapterDelta
+public sealed class DiagOftDelta : OutputRotationDelta
 {
     private const int PieceElements = 1 << 16;
 
@@ -19,44 +19,12 @@ public sealed class DiagOftDelta : AdapterDelta
     /// <param name="limit">How far it may turn; null where there is no limit.</param>
     /// <exception cref="InvalidAdapterException">A tensor has no real values, or the shapes contradict each other.</exception>
     public DiagOftDelta(ParameterName target, TensorValue blocks, TensorValue? rescale, OrthogonalLimit? limit)
-        : base(target)
+        : base(target, blocks, 3, "no list of square blocks; expected [k, n, n]", rescale, limit)
     {
-        RequireValues(target, blocks);
-        if (blocks.Shape.Rank != 3 || !SkewBlocks.AreSquare(blocks)) throw Unfit(target, blocks, $"oft_blocks {blocks.Shape} are no list of square blocks; expected [k, n, n]");
-        (Blocks, Rescale, Limit) = (blocks, rescale, limit);
-        if (rescale is null) return;
-        RequireValues(target, rescale);
-        if (rescale.Shape.ElementCount != Rows) throw Unfit(target, rescale, $"rescale {rescale.Shape} has {rescale.Shape.ElementCount} values for {Rows} rows of oft_blocks {blocks.Shape}");
     }
 
     /// <inheritdoc/>
     public override string Kind => "diag-oft";
-
-    /// <summary>X [k, n, n].</summary>
-    public TensorValue Blocks { get; }
-
-    /// <summary>d; null where there is none.</summary>
-    public TensorValue? Rescale { get; }
-
-    /// <summary>How far it may turn; null where there is no limit.</summary>
-    public OrthogonalLimit? Limit { get; }
-
-    /// <summary>Null: only the base tells.</summary>
-    public override TensorShape? Shape => null;
-
-    /// <inheritdoc/>
-    public override IReadOnlyList<TensorValue> Tensors => Rescale is null ? [Blocks] : [Blocks, Rescale];
-
-    /// <inheritdoc/>
-    public override bool NeedsBase => true;
-
-    /// <inheritdoc/>
-    internal override string Wanted => $"a weight of {Rows} outputs";
-
-    private long Rows => Blocks.Shape[0] * Blocks.Shape[1];
-
-    /// <inheritdoc/>
-    internal override bool Fits(TensorShape weight) => weight.Rank >= 2 && weight[0] == Rows;
 
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context)
