@@ -109,7 +109,7 @@ internal sealed class TensorUpdates : IDisposable
         {
             if (_contributions is not null) return _contributions;
             List<(IContribution, double)> prepared = [];
-            _baseRows = NeedsBase ? _base?.Invoke() : null;
+            if (NeedsBase) _baseRows ??= _base?.Invoke(); // Once, though a kind may fail to prepare.
             foreach (WeightedDelta delta in _others)
             {
                 prepared.Add((Prepare(delta), delta.Weight));
