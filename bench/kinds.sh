@@ -2,15 +2,8 @@
 # Merges of adapters of all kinds on one base, each against the plain LoRA merge of its round: bench/kinds.sh [1b|4b] [runs] [folder]
 # Prints medians of the processor's and the wall's seconds, their ratios to LoRA's, and the peak memory, as rows of a table. Needs /usr/bin/time.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-model=${1:-1b}
-runs=${2:-3}
-folder=${3:-$(mktemp -d)}
-lora=(dotnet src/Tool/bin/Release/net10.0/LoraKit.Tool.dll)
-dotnet build -c Release src/Tool -v quiet --nologo >/dev/null
-dotnet build -c Release bench/LoraKit.Models -v quiet --nologo >/dev/null
-models=(dotnet bench/LoraKit.Models/bin/Release/net10.0/LoraKit.Models.dll)
-[ -d "$folder/$model" ] || "${models[@]}" make --model "$model" --out "$folder/$model"
+default_runs=3
+source "$(dirname "$0")/model.sh" "$@"
 mapfile -t kinds < <("${models[@]}" kinds)
 
 adapter() { # of a kind

@@ -2,15 +2,8 @@
 # A whole merge against copying the base, side by side: bench/merge.sh [1b|4b] [runs] [folder]
 # Prints wall times, their ratios pair by pair, and the merge's peak memory. Needs /usr/bin/time and room for two copies of the model.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-model=${1:-1b}
-runs=${2:-5}
-folder=${3:-$(mktemp -d)}
-lora=(dotnet src/Tool/bin/Release/net10.0/LoraKit.Tool.dll)
-dotnet build -c Release src/Tool -v quiet --nologo >/dev/null
-dotnet build -c Release bench/LoraKit.Models -v quiet --nologo >/dev/null
-models=(dotnet bench/LoraKit.Models/bin/Release/net10.0/LoraKit.Models.dll)
-[ -d "$folder/$model" ] || "${models[@]}" make --model "$model" --out "$folder/$model"
+default_runs=5
+source "$(dirname "$0")/model.sh" "$@"
 base=$folder/$model/base
 adapter=$folder/$model/adapter
 

@@ -3,14 +3,8 @@
 # Prints wall times and their ratios to the plain merge, the record's share of the changed bytes, and compares the restored base with the base.
 # Needs /usr/bin/time and room for three copies of the model.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-model=${1:-1b}
-runs=${2:-5}
-folder=${3:-$(mktemp -d)}
-lora=(dotnet src/Tool/bin/Release/net10.0/LoraKit.Tool.dll)
-dotnet build -c Release src/Tool -v quiet --nologo >/dev/null
-dotnet build -c Release bench/LoraKit.Models -v quiet --nologo >/dev/null
-[ -d "$folder/$model" ] || dotnet bench/LoraKit.Models/bin/Release/net10.0/LoraKit.Models.dll make --model "$model" --out "$folder/$model"
+default_runs=5
+source "$(dirname "$0")/model.sh" "$@"
 base=$folder/$model/base
 adapter=$folder/$model/adapter
 
