@@ -38,6 +38,15 @@ public interface IAdapterLayout
     /// <summary>What this layout cannot say of an adapter, one reason each; empty where it can be written without loss.</summary>
     IReadOnlyList<string> Limits(Adapter adapter);
 
+    /// <summary>Whether the layout writes updates of this kind as they are; others have to become plain LoRA first. Names and scales are not looked at.</summary>
+    bool Holds(AdapterDelta delta) => delta is LowRankDelta;
+
+    /// <summary>
+    /// The same updates as far as the layout has words for them: a scale, a rank, a setting that it cannot say goes into the factors, exactly. The adapter itself where
+    /// nothing has to. Tensors that change are computed in F64; whoever writes them rounds once. What is beyond that stays, and <see cref="Limits"/> names it.
+    /// </summary>
+    Adapter Fold(Adapter adapter) => adapter;
+
     /// <summary>
     /// Lays the adapter out as files: Read of what is written is the same adapter. Tensors keep their element types; scales are written as
     /// the layout says them (alpha and rank), settings and metadata are carried where they stay true and corrected where they do not.

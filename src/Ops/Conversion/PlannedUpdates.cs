@@ -1,6 +1,7 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts;
 
 namespace LoraKit.Ops.Conversion;
 
@@ -37,7 +38,7 @@ internal static class PlannedUpdates
 
     private static ConvertedForm FormOf(PlannedUpdate update, ConvertOptions options, HashSet<ModuleName> biased)
     {
-        if (update.Delta is LowRankDelta lora && (lora.Down is not TuckerDown || options.Layout != "peft")) return ConvertedForm.Kept;
+        if (AdapterLayouts.Named(options.Layout).Holds(update.Delta)) return ConvertedForm.Kept;
         // A stack of experts is no matrix; whether the layout has it is for the layout to say.
         if (update.Delta.RowDimensions > 1) return ConvertedForm.Kept;
         if (update.Weight.Rank < 2) return update.Target.Parameter == "bias" && biased.Contains(update.Target.Module) ? ConvertedForm.Bias : ConvertedForm.Full;

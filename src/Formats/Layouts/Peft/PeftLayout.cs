@@ -46,6 +46,9 @@ internal sealed class PeftLayout : IAdapterLayout
         return new PeftReader(source, config, PeftKeys.Parse(source.Tensors, config.PeftType)).Read();
     }
 
+    /// <summary>LoRA; what is folded for a convolution (LyCORIS' lora_mid) it does not have.</summary>
+    public bool Holds(AdapterDelta delta) => delta is LowRankDelta { Down: not TuckerDown };
+
     /// <inheritdoc/>
     public IReadOnlyList<string> Limits(Adapter adapter) => PeftLimits.Of(adapter);
 
