@@ -2,12 +2,15 @@ using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Containers;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Cloneofsimo;
+using LoraKit.Formats.Layouts.Comfy;
 using LoraKit.Formats.Layouts.Diffusers;
 using LoraKit.Formats.Layouts.DiffusersOld;
+using LoraKit.Formats.Layouts.Hcp;
 using LoraKit.Formats.Layouts.Kohya;
 using LoraKit.Formats.Layouts.Mlx;
 using LoraKit.Formats.Layouts.Onnx;
 using LoraKit.Formats.Layouts.Peft;
+using LoraKit.Formats.Layouts.Xlabs;
 
 namespace LoraKit.Formats.Layouts;
 
@@ -18,7 +21,7 @@ public static class AdapterLayouts
     public static IReadOnlyList<IAdapterLayout> All { get; } =
     [
         new PeftLayout(), new KohyaLayout(KohyaLayout.KohyaName), new KohyaLayout(KohyaLayout.LycorisName),
-        new DiffusersLayout(), new DiffusersOldLayout(), new CloneofsimoLayout(), new MlxLayout(), new OnnxLayout(),
+        new ComfyLayout(), new DiffusersLayout(), new DiffusersOldLayout(), new CloneofsimoLayout(), new HcpLayout(), new MlxLayout(), new OnnxLayout(), new XlabsLayout(),
     ];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>

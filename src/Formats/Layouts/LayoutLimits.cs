@@ -16,9 +16,14 @@ internal static class LayoutLimits
     /// <exception cref="UnsupportedException">There are reasons.</exception>
     public static void Refuse(Adapter adapter, IReadOnlyList<string> reasons)
     {
-        if (reasons.Count == 0) return;
+        if (reasons.Count > 0) throw Refusal(adapter, reasons);
+    }
+
+    /// <summary>What an adapter that cannot be written is refused with.</summary>
+    public static UnsupportedException Refusal(Adapter adapter, IReadOnlyList<string> reasons)
+    {
         string more = reasons.Count > MostListed ? $"; and {reasons.Count - MostListed} more" : "";
-        throw new UnsupportedException(
+        return new UnsupportedException(
             $"{Printable.Text(adapter.Path)}: cannot be written in the layout {adapter.Layout}: {string.Join("; ", reasons.Take(MostListed))}{more}", adapter.Path);
     }
 }

@@ -24,12 +24,33 @@ public sealed class DiffusersOldTests
     }
 
     [Fact]
-    public void Alpha_is_divided_by_the_rank_and_cannot_be_written()
+    public void Alpha_is_divided_by_the_rank_and_goes_into_B()
     {
         FactorSample sample = new FactorSample().Tensor("unet.a.lora.down.weight", DType.F32, 4, 5).Tensor("unet.a.lora.up.weight", DType.F32, 3, 4).Values("unet.a.lora.alpha", DType.F32, [1], 6);
         using Adapter adapter = sample.Read();
         Assert.Equal(1.5, ((LowRankDelta)adapter.Deltas[0]).Scale);
-        Assert.Contains("no alpha", Assert.Throws<UnsupportedException>(() => AdapterLayouts.Named("diffusers-old").Write(adapter)).Message);
+        IAdapterLayout layout = AdapterLayouts.Named("diffusers-old");
+        Assert.Contains("no alpha", Assert.Throws<UnsupportedException>(() => layout.Write(adapter)).Message);
+        Adapter folded = layout.Fold(adapter);
+        Assert.Empty(layout.Limits(folded));
+        using SavedAdapter saved = new(folded);
+        Assert.Equal(sample.Product("unet.a.lora.up.weight", "unet.a.lora.down.weight", turned: false, 1.5), FactorSample.Update(saved.Adapter, "unet.a"));
+        Assert.Same(saved.Adapter, layout.Fold(saved.Adapter));
+    }
+
+    /// <summary>The spelling that diffusers' convert_unet_state_dict_to_peft and convert_state_dict_to_peft have rules for.</summary>
+    [Fact]
+    public void It_is_written_as_diffusers_reads_it_back()
+    {
+        using Adapter adapter = new FactorSample().Tensor("unet.attn1.processor.to_out_lora.down.weight", DType.F32, 4, 5).Tensor("unet.attn1.processor.to_out_lora.up.weight", DType.F32, 3, 4)
+            .Tensor("text_encoder.self_attn.to_q_lora.down.weight", DType.F32, 4, 5).Tensor("text_encoder.self_attn.to_q_lora.up.weight", DType.F32, 3, 4).Read();
+        using SavedAdapter saved = new(adapter);
+        Assert.Equal(
+            ["text_encoder.self_attn.q_proj.lora_linear_layer.down.weight", "text_encoder.self_attn.q_proj.lora_linear_layer.up.weight",
+             "unet.attn1.to_out.0.lora.down.weight", "unet.attn1.to_out.0.lora.up.weight"],
+            saved.Tensors().Select(tensor => tensor.Name));
+        Adapter transformer = new("a", "diffusers-old", null) { Deltas = [adapter.Deltas[0].Renamed(new(new("transformer.x"), "weight"))] };
+        Assert.Contains("PEFT's names alone", Assert.Throws<UnsupportedException>(() => AdapterLayouts.Named("diffusers-old").Write(transformer)).Message);
     }
 
     [Fact]
@@ -39,7 +60,7 @@ public sealed class DiffusersOldTests
         Pair().Tensor("unet.b.weight", DType.F32, 4).Fails<InvalidAdapterException>("'unet.b.weight'");
         Pair().Tensor("unet.attn1.processor.to_q_lora.down.weight", DType.F32, 4, 5).Fails<InvalidAdapterException>("same tensor");
         // XLabs' processors have names that are alike, and other meanings.
-        new FactorSample().Tensor("single_blocks.0.processor.qkv_lora.down.weight", DType.F32, 4, 5).Fails<UnsupportedException>("XLabs");
+        new FactorSample().Tensor("single_blocks.0.processor.qkv_lora.down.weight", DType.F32, 4, 5).Fails<InvalidAdapterException>("without its B");
     }
 
     private static FactorSample Pair() =>

@@ -13,26 +13,40 @@ public sealed class KeyListTests
     [Theory]
     [InlineData("anima_lora_kohya_format", "kohya")]
     [InlineData("anima_lora_kohya_with_te_format", "kohya")]
-    [InlineData("anima_lora_peft_format", "look like ComfyUI")]
-    [InlineData("flux_control_lora_format", "look like Black Forest Labs' FLUX")]
+    [InlineData("anima_lora_peft_format", "comfy")]
+    [InlineData("flux_control_lora_format", "comfy")]
     [InlineData("flux_dora_onetrainer_format", "kohya")]
-    [InlineData("flux_lora_aitoolkit_format", "look like ComfyUI")]
+    [InlineData("flux_lora_aitoolkit_format", "comfy")]
     [InlineData("flux_lora_diffusers_base_model_format", "peft")]
     [InlineData("flux_lora_diffusers_format", "diffusers")]
     [InlineData("flux_lora_diffusers_no_proj_mlp_format", "diffusers")]
     [InlineData("flux_lora_kohya_format", "kohya")]
     [InlineData("flux_lora_kohya_with_te1_format", "kohya")]
-    [InlineData("flux_lora_xlabs_format", "look like XLabs' FLUX")]
+    [InlineData("flux_lora_xlabs_format", "xlabs")]
     [InlineData("krea2_lora_kohya_format", "kohya")]
-    [InlineData("qwen_image_lora_diffusers_format", "kohya")]
+    [InlineData("qwen_image_lora_diffusers_format", "comfy")]
     public void Each_is_of_one_layout_or_named(string list, string expected) => Assert.Contains(expected, Detected(list));
 
-    /// <summary>Of LyCORIS' families: read by kohya's layout, or named until they are.</summary>
+    /// <summary>LyCORIS' families, whatever stands before them.</summary>
     [Theory]
-    [InlineData("anima_lora_lokr_format")]
-    [InlineData("flux_lokr_bfl_format")]
-    [InlineData("qwen_image_lora_kohya_format")]
-    public void Kronecker_products_are_lycoris(string list) => Assert.Matches("kohya|LyCORIS", Detected(list));
+    [InlineData("anima_lora_lokr_format", "comfy")]
+    [InlineData("flux_lokr_bfl_format", "comfy")]
+    [InlineData("qwen_image_lora_kohya_format", "kohya")]
+    public void Kronecker_products_are_of_the_layout_of_their_names(string list, string expected) => Assert.Equal(expected, Detected(list));
+
+    /// <summary>Claimed whole by the layouts that were added last; alpha is 0 here, which is another matter.</summary>
+    [Theory]
+    [InlineData("flux_control_lora_format", 314, 152)]
+    [InlineData("flux_lora_aitoolkit_format", 228, 0)]
+    [InlineData("flux_lora_xlabs_format", 12, 0)]
+    [InlineData("flux_lokr_bfl_format", 6, 0)]
+    public void Lists_of_denoisers_names_are_claimed_whole(string list, int modules, int replaced)
+    {
+        AdapterSource source = Source(list);
+        Adapter adapter = AdapterLayouts.Detect(source, AdapterLayouts.All).Read(source);
+        Assert.Equal(modules, adapter.Deltas.Select(delta => delta.Target.Module).Distinct().Count());
+        Assert.Equal(replaced, adapter.Replacements.Count);
+    }
 
     /// <summary>Every value is 0, every alpha the rank: enough to claim each tensor of the lists that are read.</summary>
     [Theory]

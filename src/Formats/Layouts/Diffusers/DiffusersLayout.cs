@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Comfy;
 using LoraKit.Formats.Layouts.Factors;
 using LoraKit.Formats.Safetensors;
 
@@ -15,7 +16,7 @@ internal sealed class DiffusersLayout : IAdapterLayout
 
     /// <inheritdoc/>
     public LayoutMatch Detect(AdapterSource source) =>
-        source.Config?.Json.ContainsKey("peft_type") != true && source.Tensors.Tensors.Any(tensor => DiffusersKey.Parse(tensor).IsFactor)
+        source.Config?.Json.ContainsKey("peft_type") != true && !ComfyKey.IsOf(source) && source.Tensors.Tensors.Any(tensor => DiffusersKey.Parse(tensor).IsFactor)
             ? LayoutMatch.Certain : LayoutMatch.No;
 
     /// <inheritdoc/>

@@ -1,14 +1,16 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Diffusers;
 using LoraKit.Formats.Layouts.Factors;
 using LoraKit.Formats.Safetensors;
+using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.DiffusersOld;
 
 /// <summary>diffusers before PEFT: <c>lora.down</c>, <c>to_q_lora.down</c>, <c>lora_linear_layer.down</c>. See spec/layouts/diffusers-old.md.</summary>
 internal sealed class DiffusersOldLayout : IAdapterLayout
 {
-    private const string LayoutName = "diffusers-old";
+    private const string LayoutName = "diffusers-old", Transformer = "transformer";
 
     /// <inheritdoc/>
     public string Name => LayoutName;
@@ -21,7 +23,17 @@ internal sealed class DiffusersOldLayout : IAdapterLayout
     public Adapter Read(AdapterSource source) => new DiffusersReader(source, LayoutName, DiffusersOldKey.Parse).Read();
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Limits(Adapter adapter) => [.. FactorLimits.Of(adapter), .. FactorLimits.Replacements(adapter), .. FactorLimits.Scales(adapter)];
+    public Adapter Fold(Adapter adapter) => adapter.Deltas.All(delta => delta is not LowRankDelta { Scale: not 1 })
+        ? adapter
+        : adapter.WithDeltas([.. adapter.Deltas.Select(delta => delta is LowRankDelta update ? update.With(update.Down, ScaledTensor.Of(update.Up, update.Scale, 1), 1, update.Rank) : delta)]);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Limits(Adapter adapter) =>
+    [
+        .. FactorLimits.Of(adapter), .. FactorLimits.Replacements(adapter), .. FactorLimits.Scales(adapter),
+        .. adapter.Deltas.Where(delta => delta.Target.Module.Path.StartsWith(Transformer, StringComparison.Ordinal))
+            .Select(delta => $"'{Printable.Text(delta.Target.Path)}' is of a transformer, of which diffusers reads PEFT's names alone"),
+    ];
 
     /// <inheritdoc/>
     public AdapterFiles Write(Adapter adapter)

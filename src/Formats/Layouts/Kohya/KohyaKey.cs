@@ -14,13 +14,20 @@ internal sealed record KohyaKey(TensorInfo Tensor, ModuleName Module, string? En
     public const string Up = "lora_up.weight";
     public const string Mid = "lora_mid.weight";
     public const string Alpha = "alpha";
+    public const string Magnitude = "dora_scale";
+    public const string UpBias = "lora_B.bias";
 
     /// <summary>Endings that tensors of several families have.</summary>
-    private static readonly string[] Common = [Alpha, "dora_scale", "scalar", "scale"];
+    private static readonly string[] Common = [Alpha, Magnitude, "scalar", "scale"];
 
     // The longest first: a module of IA³ ends in .weight alone.
     private static readonly string[] Endings =
         [.. KohyaFamilyList.All.SelectMany(family => family.Endings).Concat(Common).Distinct().OrderByDescending(ending => ending.Length)];
+
+    private static readonly HashSet<string> Marks = [.. KohyaFamilyList.All.SelectMany(family => family.Marks)];
+
+    /// <summary>Whether no model's tensors end so: it tells an adapter.</summary>
+    public static bool IsMark(string ending) => Marks.Contains(ending);
 
     /// <summary>Takes a name apart.</summary>
     public static KohyaKey Parse(TensorInfo tensor)

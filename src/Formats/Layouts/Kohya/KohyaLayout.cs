@@ -1,6 +1,7 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
-using LoraKit.Formats.Layouts.Kohya.Families;
+using LoraKit.Formats.Layouts.Comfy;
+using LoraKit.Formats.Layouts.Hcp;
 using LoraKit.Formats.Layouts.Peft;
 
 namespace LoraKit.Formats.Layouts.Kohya;
@@ -16,19 +17,18 @@ internal sealed class KohyaLayout(string name) : IAdapterLayout
 
     private const string LycorisPrefix = "lycoris_";
 
-    private static readonly HashSet<string> Marks = [.. KohyaFamilyList.All.SelectMany(family => family.Marks)];
-
     /// <inheritdoc/>
     public string Name => name;
 
     /// <inheritdoc/>
     public LayoutMatch Detect(AdapterSource source)
     {
+        if (ComfyKey.IsOf(source) || source.Tensors.Tensors.Any(tensor => HcpKey.Parse(tensor).IsFactor)) return LayoutMatch.No;
         string[] names = [.. source.Tensors.Tensors.Select(tensor => tensor.Name)];
         string?[] endings = [.. source.Tensors.Tensors.Select(tensor => KohyaKey.Parse(tensor).Ending)];
         bool isLora = endings.Any(ending => ending is KohyaKey.Down or KohyaKey.Up);
         // PEFT has kinds of the same endings; its names have its prefix, or its configuration lies beside them.
-        bool isOther = endings.Any(ending => ending is not null && Marks.Contains(ending))
+        bool isOther = endings.Any(ending => ending is not null && KohyaKey.IsMark(ending))
             && !names.Any(tensor => tensor.Contains(PeftKey.Prefix, StringComparison.Ordinal) || tensor.Contains(".lora_A.", StringComparison.Ordinal))
             && (source.Config?.Json.ContainsKey("peft_type") != true || ForeignKeys.Describe(source.Tensors) is not null);
         bool isLycoris = names.Any(tensor => tensor.StartsWith(LycorisPrefix, StringComparison.Ordinal));
@@ -36,7 +36,7 @@ internal sealed class KohyaLayout(string name) : IAdapterLayout
     }
 
     /// <inheritdoc/>
-    public Adapter Read(AdapterSource source) => new KohyaReader(source, name).Read();
+    public Adapter Read(AdapterSource source) => new KohyaReader(source, name, KohyaKey.Parse).Read();
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Limits(Adapter adapter) =>
@@ -51,7 +51,7 @@ internal sealed class KohyaLayout(string name) : IAdapterLayout
     public AdapterFiles Write(Adapter adapter)
     {
         LayoutLimits.Refuse(adapter, Limits(adapter));
-        return new KohyaWriter(adapter).Write();
+        return new KohyaWriter(adapter, module => module.Tensors()).Write();
     }
 
     private static string? Limit(AdapterDelta delta)

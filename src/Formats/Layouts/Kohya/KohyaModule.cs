@@ -22,6 +22,7 @@ internal sealed class KohyaModule
         _up = isNothing ? new ComputedTensor(update.Up.Name, update.Up.DType, update.Up.Shape, (_, bytes) => bytes.Clear()) : update.Up;
         Rank = RankOf(update);
         (_alpha, Alpha) = KohyaAlpha.Of(update, $"{_name}.{KohyaKey.Alpha}", Rank, isNothing ? 1 : update.Scale);
+        IsAlphaImplied = update.AlphaTensor is null && Alpha == Rank;
         IsKernel = update.Down.Shape.Rank > 2 && update.Down.Shape.Sizes.Skip(2).Any(size => size > 1);
         bool isAsRead = _down is StoredTensor && _mid is null or StoredTensor && _up is StoredTensor
             && (update.AlphaTensor is { } stated ? ReferenceEquals(stated, _alpha) : update.Scale == 1);
@@ -33,6 +34,9 @@ internal sealed class KohyaModule
 
     /// <summary>The stated alpha.</summary>
     public double Alpha { get; }
+
+    /// <summary>Whether alpha says no more than that the scale is 1, and was not stated.</summary>
+    public bool IsAlphaImplied { get; }
 
     /// <summary>Whether it updates a convolution of a kernel larger than one element.</summary>
     public bool IsKernel { get; }

@@ -1,12 +1,16 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Comfy;
 using LoraKit.Formats.Layouts.Kohya.Families;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts.Kohya;
 
 /// <summary>Keys to the canonical adapter: tensors gathered by module, each module read by the family that its endings tell.</summary>
-internal sealed class KohyaReader(AdapterSource source, string layout)
+/// <param name="source">The file.</param>
+/// <param name="layout">The layout's name.</param>
+/// <param name="parse">Takes a tensor's name apart.</param>
+internal sealed class KohyaReader(AdapterSource source, string layout, Func<TensorInfo, KohyaKey> parse)
 {
     // What LyCORIS adds to norms: the epsilon of F32.
     private const double DoraEpsilon = 1.0 / (1 << 23);
@@ -18,7 +22,7 @@ internal sealed class KohyaReader(AdapterSource source, string layout)
     /// <exception cref="UnsupportedException">A tensor belongs to a kind that is not read.</exception>
     public Adapter Read()
     {
-        if (source.Tensors.Tensors.FirstOrDefault(tensor => tensor.Name.EndsWith(".lora_A.weight", StringComparison.Ordinal) || tensor.Name.EndsWith(".lora_B.weight", StringComparison.Ordinal)) is { } foreign)
+        if (source.Tensors.Tensors.Where(tensor => parse(tensor).Ending is null or "weight").FirstOrDefault(tensor => tensor.Name.EndsWith(".lora_A.weight", StringComparison.Ordinal) || tensor.Name.EndsWith(".lora_B.weight", StringComparison.Ordinal)) is { } foreign)
         {
             throw new UnsupportedException($"{Printable.Text(_context.File)}: '{Printable.Text(foreign.Name)}' is one of PEFT's factors beside kohya's, which is not read", _context.File, foreign.Name);
         }
@@ -61,7 +65,7 @@ internal sealed class KohyaReader(AdapterSource source, string layout)
         List<KohyaTensors> modules = [];
         foreach (TensorInfo tensor in source.Tensors.Tensors)
         {
-            if (KohyaKey.Parse(tensor) is not { Ending: { } ending } key) continue;
+            if (parse(tensor) is not { Ending: { } ending } key) continue;
             if (!byName.TryGetValue(key.Module, out KohyaTensors? module)) modules.Add(byName[key.Module] = module = new(key.Module, _context));
             module.Add(ending, tensor);
         }
@@ -72,13 +76,13 @@ internal sealed class KohyaReader(AdapterSource source, string layout)
     /// <summary>The update of the weight within its magnitudes, where the file has such.</summary>
     private AdapterDelta[] Decomposed(KohyaTensors module, IKohyaFamily family, AdapterDelta[] updates)
     {
-        if (!family.IsOfWeight || updates.Length == 0 || !module.Has("dora_scale")) return updates;
+        if (!family.IsOfWeight || updates.Length == 0 || !module.Has(KohyaKey.Magnitude)) return updates;
         if (!family.CanBeDecomposed || updates.Length > 1)
         {
             throw module.Unread($"has dora_scale beside {string.Join(" and ", updates.Select(update => update.Kind))}; DoRA is read around one update of LoRA, LoHa or LoKr");
         }
 
-        return [new MagnitudeDelta(updates[0], module.Require("dora_scale"), MagnitudeAxis.FromShape, source.Options.DoraNorm, DoraEpsilon)];
+        return [new MagnitudeDelta(updates[0], module.Require(KohyaKey.Magnitude), MagnitudeAxis.FromShape, source.Options.DoraNorm, DoraEpsilon)];
     }
 
     /// <summary>A scale that the kind has no use for.</summary>
@@ -100,7 +104,8 @@ internal sealed class KohyaReader(AdapterSource source, string layout)
 
     private void NoteAlphas()
     {
-        if (_context.WithoutAlpha is { Count: > 0 } without)
+        // PEFT's factors have none, and ComfyUI reads them so.
+        if (layout != ComfyLayout.LayoutName && _context.WithoutAlpha is { Count: > 0 } without)
         {
             _context.Issues.Add(new("missing_alpha", IssueSeverity.Info, $"{without.Count} of {_context.Scaled.Count} modules have no alpha: their scale is 1", without[0].Path));
         }

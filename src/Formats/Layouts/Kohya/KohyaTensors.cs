@@ -62,5 +62,10 @@ internal sealed class KohyaTensors(ModuleName name, KohyaContext context)
     /// <summary>What a module of a kind that is not read is refused with.</summary>
     public UnsupportedException Unread(string what) => new($"{Printable.Text(Context.File)}: module '{Printable.Text(Name.Path)}' {what}", Context.File, Name.Path);
 
-    internal void Add(string ending, TensorInfo info) => _tensors.Add(ending, info);
+    /// <exception cref="InvalidAdapterException">There is one already, under another spelling.</exception>
+    internal void Add(string ending, TensorInfo info)
+    {
+        if (_tensors.TryAdd(ending, info)) return;
+        throw Wrong($"has '{Printable.Text(_tensors[ending].Name)}' and '{Printable.Text(info.Name)}', which are the same tensor; expected one of them");
+    }
 }

@@ -4,14 +4,16 @@ using LoraKit.Formats.Safetensors;
 namespace LoraKit.Formats.Layouts.Kohya;
 
 /// <summary>The canonical adapter as one file, its metadata true again, its hashes filled in when the data is written.</summary>
-internal sealed class KohyaWriter(Adapter adapter)
+/// <param name="adapter">The adapter.</param>
+/// <param name="spell">A module's tensors as they are named and left out in the layout.</param>
+internal sealed class KohyaWriter(Adapter adapter, Func<KohyaModule, IEnumerable<TensorToWrite>> spell)
 {
     public AdapterFiles Write()
     {
         KohyaModule[] modules = [.. adapter.Deltas.Cast<LowRankDelta>().Select(update => new KohyaModule(update))];
         Dictionary<string, string> metadata = KohyaMetadata.Of(adapter.Metadata, modules);
         bool isHashed = KohyaMetadata.AddHashes(metadata, SshsHashes.Unknown);
-        SafetensorsWriter file = new(modules.SelectMany(module => module.Tensors()), metadata.Count > 0 ? metadata : null);
+        SafetensorsWriter file = new(modules.SelectMany(spell), metadata.Count > 0 ? metadata : null);
         return new AdapterFiles(true,
         [
             new("adapter.safetensors", file.Header.FileLength, (output, path, cancellation) =>

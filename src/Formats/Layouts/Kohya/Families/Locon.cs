@@ -11,7 +11,7 @@ internal sealed class Locon : IKohyaFamily
 {
     public string Name => "LoRA";
 
-    public IReadOnlyList<string> Endings => [KohyaKey.Down, KohyaKey.Up, KohyaKey.Mid, "bias", "bias_indices", "bias_values", "bias_size", "reshape_weight"];
+    public IReadOnlyList<string> Endings => [KohyaKey.Down, KohyaKey.Up, KohyaKey.Mid, "bias", "bias_indices", "bias_values", "bias_size", "reshape_weight", KohyaKey.UpBias];
 
     public IReadOnlyList<string> Marks => [KohyaKey.Down, KohyaKey.Up, KohyaKey.Mid];
 
@@ -38,6 +38,7 @@ internal sealed class Locon : IKohyaFamily
         LowRankDelta update = new(module.Weight, folded, module.Require(KohyaKey.Up), scale.Value, scale.Alpha, WeightOrientation.OutIn) { AlphaTensor = scale.Tensor };
         RequireShape(module, update);
         yield return update;
+        if (module.Has(KohyaKey.UpBias)) yield return new DenseDelta(module.Bias, module.Require(KohyaKey.UpBias), scale.Value);
         if (module.Has("bias")) yield return new DenseDelta(module.Weight, module.Require("bias"), scale.Value);
         if (module.Has("bias_values") || module.Has("bias_indices")) yield return Residual(module, scale.Value);
     }
