@@ -55,6 +55,12 @@ public sealed record AdapterInspection
     /// <summary>What is odd about it.</summary>
     public IReadOnlyList<AdapterIssue> Issues { get; init; } = [];
 
+    /// <summary>
+    /// What the program of <see cref="InspectOptions.Check"/> does otherwise than the adapter says: <c>refused</c>, <c>ignored</c>, <c>different</c>; empty where it takes it for what it is, null
+    /// where none was asked for.
+    /// </summary>
+    public IReadOnlyList<AdapterIssue>? Findings { get; init; }
+
     /// <summary>Opens a path and reports. Headers and configuration are read, and of an adapter the values too, for NaN and zero factors.</summary>
     /// <param name="path">An adapter or checkpoint, folder or file.</param>
     /// <param name="options">How much to look at.</param>

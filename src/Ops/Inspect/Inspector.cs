@@ -8,6 +8,7 @@ using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
+using LoraKit.Ops.Inspect.Consumers;
 using LoraKit.Ops.Verify;
 
 namespace LoraKit.Ops.Inspect;
@@ -17,6 +18,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
 {
     public AdapterInspection Inspect(string path)
     {
+        IConsumer? consumer = options.Check is null ? null : ConsumerList.Named(options.Check);
         PathKind kind = PathKinds.Of(path);
         if (kind != PathKind.Adapter) return OfCheckpoint(path, kind);
         Adapter adapter;
@@ -24,7 +26,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
         {
             adapter = AdapterLayouts.Open(path, options.Reading);
         }
-        catch (UnsupportedException unread) when (!options.Spectrum)
+        catch (UnsupportedException unread) when (!options.Spectrum && consumer is null)
         {
             // Understood as an adapter and not more: what is in its file can be shown all the same.
             return OfFile(path, AdapterLocation.Find(path).TensorFile, unread);
@@ -32,7 +34,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
 
         using (adapter)
         {
-            return OfAdapter(path, adapter);
+            return OfAdapter(path, adapter) with { Findings = consumer is null ? null : [.. consumer.Check(adapter)] };
         }
     }
 
@@ -43,7 +45,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
             // Several updates may share a tensor: the factors of IA³ for a weight and its bias, VeRA's projections.
             .. adapter.Deltas.SelectMany(d => d.Tensors).Concat(adapter.Replacements.Select(r => r.Values)).DistinctBy(t => t is StoredTensor ? (object)(t.File, t.Name) : t),
         ];
-        List<AdapterIssue> issues = [.. adapter.Issues, .. ZeroFactor.Find(adapter.Deltas)];
+        List<AdapterIssue> issues = [.. adapter.Issues, .. ZeroFactor.Find(adapter.Deltas), .. SplitQkvAlpha.Find(adapter)];
         foreach (NonFiniteTensor found in NonFiniteScan.Run(tensors, options.Threads, null, cancellation).Found)
         {
             issues.Add(new AdapterIssue(
@@ -103,9 +105,9 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
 
     private AdapterInspection OfCheckpoint(string path, PathKind kind)
     {
-        if (options.Spectrum)
+        if (options.Spectrum || options.Check is not null)
         {
-            throw new InvalidOptionException($"--spectrum takes an adapter in a layout that is read; {Printable.Text(path)} is none");
+            throw new InvalidOptionException($"{(options.Spectrum ? "--spectrum" : "--check")} takes an adapter in a layout that is read; {Printable.Text(path)} is none");
         }
 
         if (kind == PathKind.OtherContainer) return OfFile(path, path, unread: null);

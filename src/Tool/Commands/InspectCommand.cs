@@ -18,7 +18,8 @@ internal static class InspectCommand
         Option<bool> hash = new("--hash") { Description = "Read the whole file for sha256, xxh128, sshs_model_hash and sshs_legacy_hash" };
         Option<bool> strict = new("--strict") { Description = "Exit with 1 if there is any issue" };
         Option<bool> spectrum = new("--spectrum") { Description = "Decompose every update: its norm, singular values, and the ranks that hold 90, 95 and 99 % of its energy" };
-        Command command = new(Name, "Show what an adapter or checkpoint is made of") { path, hash, strict, spectrum };
+        Option<string?> check = new("--check") { Description = "Exit with 1 if a program (comfyui, diffusers, llama.cpp, ollama, peft, vllm) or a layout would refuse, ignore or change anything of an adapter", HelpName = "NAME" };
+        Command command = new(Name, "Show what an adapter or checkpoint is made of") { path, hash, strict, spectrum, check };
         ReadingOptions reading = new(command);
         ComputeOptions compute = new(command);
         OutputOptions output = new(command);
@@ -30,6 +31,7 @@ internal static class InspectCommand
                 Reading = reading.Read(parsed),
                 Hashes = parsed.GetValue(hash),
                 Spectrum = parsed.GetValue(spectrum),
+                Check = parsed.GetValue(check),
                 Threads = computing.Threads,
             };
             return Run(environment, output.Read(parsed), parsed.GetRequiredValue(path), parsed.GetValue(strict), options, computing);
@@ -53,7 +55,7 @@ internal static class InspectCommand
             inspection = AdapterInspection.Open(resolved, options, cancellation: interruption.Token);
         }
 
-        int code = strict && inspection.Issues.Count > 0 ? ExitCode.Finding : ExitCode.Done;
+        int code = (strict && inspection.Issues.Count > 0) || inspection.Findings is { Count: > 0 } ? ExitCode.Finding : ExitCode.Done;
         if (output.Json) JsonOutput.Write(environment.Output, InspectDocument.Of(path, inspection, code == ExitCode.Done));
         else InspectText.Write(environment.Output, inspection with { Path = path }, output.Verbose);
         if (!output.Json && options.Spectrum) SpectrumText.Write(environment.Output, inspection, output.Verbose);

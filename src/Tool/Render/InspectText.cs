@@ -15,6 +15,7 @@ internal static class InspectText
         if (everything && inspection.Metadata.Count > 0) WriteMetadata(output, inspection.Metadata);
         if (inspection.Hashes is { } hashes) WriteHashes(output, hashes);
         if (inspection.Issues.Count > 0) WriteIssues(output, inspection.Issues, everything);
+        if (inspection.Findings is { Count: > 0 } findings) WriteIssues(output, findings, everything);
     }
 
     private static void WriteSummary(TextWriter output, AdapterInspection inspection)

@@ -43,6 +43,10 @@ internal sealed record InspectDocument : CommandDocument
 
     public required IReadOnlyList<IssueBody> Issues { get; init; }
 
+    /// <summary>With <c>--check</c> only.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<IssueBody>? Findings { get; init; }
+
     public static InspectDocument Of(string path, AdapterInspection inspection, bool ok) => new()
     {
         Command = InspectCommand.Name,
@@ -72,9 +76,12 @@ internal sealed record InspectDocument : CommandDocument
         Extras = [.. inspection.Extras.Select(e => new TensorBody(e.Name, e.Kind, e.DType, e.Shape.Sizes))],
         Metadata = inspection.Metadata,
         Hashes = inspection.Hashes is { } h ? new HashesBody(h.Sha256, h.XxHash128, h.SshsModelHash, h.SshsLegacyHash) : null,
-        Issues = [.. inspection.Issues.Select(i => new IssueBody(i.Code, InspectText.Severity(i.Severity), i.Message, i.Where))],
+        Issues = Bodies(inspection.Issues),
+        Findings = inspection.Findings is { } findings ? Bodies(findings) : null,
         Warnings = [.. inspection.Issues.Where(i => i.Severity == IssueSeverity.Warning && i.Where is null).Select(i => i.Message)],
     };
+
+    private static IReadOnlyList<IssueBody> Bodies(IReadOnlyList<AdapterIssue> issues) => [.. issues.Select(i => new IssueBody(i.Code, InspectText.Severity(i.Severity), i.Message, i.Where))];
 }
 
 /// <summary>One update of an adapter.</summary>
