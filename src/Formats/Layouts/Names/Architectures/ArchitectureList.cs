@@ -5,6 +5,6 @@ internal static class ArchitectureList
 {
     public static IReadOnlyList<Architecture> All { get; } =
     [
-        StableDiffusion.V1, StableDiffusion.Xl, Flux.Flux1, StableDiffusion.V2, Flux.Chroma,
+        StableDiffusion.V1, StableDiffusion.Xl, Flux.Flux1, WanVideo.Wan, QwenImage.Qwen, ZImage.Z, StableDiffusion3.V3, StableDiffusion.V2, Flux.Chroma, Hunyuan.Video, Hunyuan.Image,
     ];
 }
