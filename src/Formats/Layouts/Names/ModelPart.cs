@@ -48,6 +48,23 @@ internal sealed class ModelPart
         BasePrefixes = ["model.diffusion_model.", "diffusion_model.", name + ".", "model.", ""],
     };
 
+    /// <summary>A part of the denoiser's file that diffusers has as a model of its own, all under the same names.</summary>
+    /// <param name="name">diffusers' name of it.</param>
+    /// <param name="map">Its modules.</param>
+    /// <param name="module">Where it is in the denoiser.</param>
+    public static ModelPart Within(string name, NameMap map, string module) => new(name, map)
+    {
+        Spellings = new Dictionary<string, PartSpelling>
+        {
+            ["kohya"] = new($"lora_unet_{module}_", Naming.Original, true),
+            ["diffusers"] = new(name + ".", Naming.Diffusers, false),
+            ["diffusers-old"] = new(name + ".", Naming.Diffusers, false),
+            ["comfy"] = new($"diffusion_model.{module}.", Naming.Comfy, false),
+        },
+        Readings = [],
+        BasePrefixes = [$"model.diffusion_model.{module}.", $"diffusion_model.{module}.", name + ".", module + "."],
+    };
+
     /// <summary>A text encoder that has one name for each module everywhere, or is in checkpoints alone by others.</summary>
     /// <param name="name"><c>text_encoder</c>, <c>text_encoder_2</c>, …</param>
     /// <param name="map">Its modules.</param>
