@@ -63,6 +63,7 @@ public sealed partial class KeyListArchitectureTests
     /// <summary>The weight's, where the factors tell: [out, in, …kernel].</summary>
     private static TensorShape? Shape(Dictionary<string, long[]> tensors)
     {
+        if (tensors.GetValueOrDefault(".lokr_w1") is { } first && tensors.GetValueOrDefault(".lokr_w2") is { } second) return new TensorShape([first[0] * second[0], first[1] * second[1]]);
         long[]? down = tensors.GetValueOrDefault(".lora_down.weight") ?? tensors.GetValueOrDefault(".lora_A.weight");
         long[]? up = tensors.GetValueOrDefault(".lora_up.weight") ?? tensors.GetValueOrDefault(".lora_B.weight");
         return down is null || up is null ? null : new TensorShape([up[0], .. down[1..]]);
