@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Safetensors;
@@ -46,7 +47,7 @@ internal sealed class MlxWriter(Adapter adapter)
         string[] names = [.. modules.Select(module => module.Name)];
         // Before October 2024 it had another name, which is not read any more.
         JsonNode? layers = config["num_layers"] ?? config["lora_layers"];
-        config["num_layers"] = MlxLayers.Count(names, adapter.BaseModules, layers is JsonValue value && value.TryGetValue(out long stated) ? stated : null);
+        config["num_layers"] = MlxLayers.Count(names, adapter.BaseModules, long.TryParse(layers?.ToJsonString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long stated) ? stated : null);
         JsonObject parameters = config[MlxConfig.Parameters] as JsonObject ?? new() { ["dropout"] = 0.0, ["keys"] = new JsonArray() };
         parameters.Remove("alpha");
         parameters["rank"] = modules[0].Rank;
