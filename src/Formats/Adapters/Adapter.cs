@@ -65,6 +65,18 @@ public sealed class Adapter : IDisposable
     /// <summary>What is odd about it.</summary>
     public IReadOnlyList<AdapterIssue> Issues { get; init; } = [];
 
+    /// <summary>The same with other updates; the file stays this adapter's.</summary>
+    internal Adapter WithDeltas(IReadOnlyList<AdapterDelta> deltas) => new(Path, Layout, file: null)
+    {
+        Deltas = deltas,
+        Replacements = Replacements,
+        LayerReplication = LayerReplication,
+        Config = Config,
+        BaseModules = BaseModules,
+        Metadata = Metadata,
+        Issues = Issues,
+    };
+
     /// <summary>Closes the file.</summary>
     public void Dispose() => _file?.Dispose();
 }

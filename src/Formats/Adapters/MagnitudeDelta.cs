@@ -55,6 +55,9 @@ public sealed class MagnitudeDelta : AdapterDelta
     /// <summary>ε.</summary>
     public double Epsilon { get; }
 
+    /// <summary>The same magnitudes around another form of the update.</summary>
+    internal MagnitudeDelta With(AdapterDelta inner) => new(inner, Magnitude, Axis, Norm, Epsilon);
+
     /// <inheritdoc/>
     public override TensorShape? Shape => Inner.Shape;
 

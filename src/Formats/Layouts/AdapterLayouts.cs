@@ -78,7 +78,7 @@ public static class AdapterLayouts
     public static long Save(Adapter adapter, string path, AdapterSaveOptions options, CancellationToken cancellation = default)
     {
         IAdapterLayout layout = Named(adapter.Layout);
-        AdapterFiles files = layout.Write(adapter);
+        AdapterFiles files = layout.Write(adapter, path);
         CheckOutput(path, layout, files.IsSingleFile, options);
         AtomicOutputOptions outputOptions = Output(options, files.IsSingleFile ? [] : [.. files.Files.Select(file => file.RelativePath)]);
         using AtomicOutput output = files.IsSingleFile

@@ -56,4 +56,10 @@ public interface IAdapterLayout
     /// </summary>
     /// <exception cref="UnsupportedException">The adapter is beyond <see cref="Limits"/>; the message has every reason.</exception>
     AdapterFiles Write(Adapter adapter);
+
+    /// <summary>The same for a file of some name: of several containers it is the one that the name's ending says.</summary>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="path">Where it is to be written; with one of <see cref="Endings"/>, or any name for the first of them.</param>
+    /// <exception cref="UnsupportedException">As <see cref="Write(Adapter)"/>, or the container cannot hold it.</exception>
+    AdapterFiles Write(Adapter adapter, string path) => Write(adapter);
 }

@@ -37,7 +37,7 @@ public sealed class ConvertPlan : IDisposable
             (u, isNorm) => VectorConversion.Full(u, isNorm, Zeros(u.Weight)),
             withValues: false);
         IAdapterLayout layout = AdapterLayouts.Named(options.Layout);
-        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(outline).IsSingleFile, SaveOptions);
+        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(outline, options.Output.Path).IsSingleFile, SaveOptions);
     }
 
     /// <summary>What was asked.</summary>
@@ -158,7 +158,8 @@ public sealed class ConvertPlan : IDisposable
             Deltas = _names.Regrouping?.Apply(updates, Options.Output.ElementType, withValues) ?? updates,
             // A full value is made of what replaces the base's, and takes its place.
             Replacements = [.. carried.Where(r => r.Rows is not null || !replaced.Contains(r.Target)), .. values],
-            Config = ResultConfig.Of(_adapter, _updates.Any(u => u.Form != ConvertedForm.Kept && u.Delta is not DenseDelta)),
+            LayerReplication = _adapter.LayerReplication,
+            Config = ResultConfig.Of(_adapter, Options.Layout, _updates.Any(u => u.Form != ConvertedForm.Kept && u.Delta is not DenseDelta)),
             Metadata = ResultConfig.Metadata(_adapter, Options.Layout),
             BaseModules = _targets?.Modules,
         };

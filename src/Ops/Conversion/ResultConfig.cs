@@ -20,9 +20,16 @@ internal static class ResultConfig
     ];
 
     /// <param name="adapter">As it was read.</param>
+    /// <param name="layout">The layout that is written.</param>
     /// <param name="isConverted">Whether any update is another now.</param>
-    public static AdapterConfig? Of(Adapter adapter, bool isConverted)
+    public static AdapterConfig? Of(Adapter adapter, string layout, bool isConverted)
     {
+        // Another program's arguments mean nothing there.
+        if (adapter.Layout != layout && adapter.Config?.Json.ContainsKey("peft_type") == false)
+        {
+            return adapter.Config.BaseModel is { } model ? new AdapterConfig(new JsonObject { ["base_model_name_or_path"] = model }) : null;
+        }
+
         if (adapter.Config is not { } config || !isConverted) return adapter.Config;
         bool isLora = config.Json["peft_type"] is JsonValue type && type.TryGetValue(out string? name) && name == "LORA";
         JsonObject json = [];

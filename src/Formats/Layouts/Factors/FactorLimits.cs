@@ -11,7 +11,7 @@ internal static class FactorLimits
     /// <param name="takesEmbeddings">Whether the layout has embeddings.</param>
     public static IEnumerable<string> Of(Adapter adapter, bool takesEmbeddings = false) =>
     [
-        .. adapter.Deltas.Select(delta => Limit(delta, takesEmbeddings)).OfType<string>(),
+        .. adapter.Deltas.Select(delta => Of(delta, takesEmbeddings)).OfType<string>(),
         .. LayoutLimits.SeveralUpdates(adapter),
     ];
 
@@ -23,7 +23,8 @@ internal static class FactorLimits
     public static IEnumerable<string> Scales(Adapter adapter) => adapter.Deltas.OfType<LowRankDelta>().Where(update => update.Scale != 1)
         .Select(update => $"'{Printable.Text(update.Target.Path)}' has scale {update.Scale}, and the layout has no alpha");
 
-    private static string? Limit(AdapterDelta delta, bool takesEmbeddings)
+    /// <summary>What such a layout cannot say of one update; null where it can.</summary>
+    public static string? Of(AdapterDelta delta, bool takesEmbeddings)
     {
         string target = $"'{Printable.Text(delta.Target.Path)}'";
         return delta switch
