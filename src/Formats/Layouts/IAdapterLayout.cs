@@ -44,6 +44,9 @@ public interface IAdapterLayout
     /// <summary>Whether the layout writes updates of this kind as they are; others have to become plain LoRA first. Names and scales are not looked at.</summary>
     bool Holds(AdapterDelta delta) => delta is LowRankDelta;
 
+    /// <summary>The same among all updates of an adapter: a file may have room for one kind alone.</summary>
+    bool Holds(AdapterDelta delta, Adapter adapter) => Holds(delta);
+
     /// <summary>
     /// The same updates as far as the layout has words for them: a scale, a rank, a setting that it cannot say goes into the factors, exactly. The adapter itself where
     /// nothing has to. Tensors that change are computed in F64; whoever writes them rounds once. What is beyond that stays, and <see cref="Limits"/> names it.
