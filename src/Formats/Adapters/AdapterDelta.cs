@@ -15,7 +15,7 @@ public abstract class AdapterDelta
     private protected AdapterDelta(ParameterName target) => Target = target;
 
     /// <summary>What it updates.</summary>
-    public ParameterName Target { get; }
+    public ParameterName Target { get; private set; }
 
     /// <summary>The kind in the field's words: <c>lora</c>, <c>loha</c>, <c>dense</c>, …</summary>
     public abstract string Kind { get; }
@@ -106,6 +106,24 @@ public abstract class AdapterDelta
     {
         _readings = readings;
         return this;
+    }
+
+    /// <summary>The same update under another name: tensors, orientation and all else stay.</summary>
+    /// <param name="target">What it updates then. Of its other <see cref="Readings"/>, the module is renamed and the parameter stays.</param>
+    internal AdapterDelta Renamed(ParameterName target)
+    {
+        AdapterDelta renamed = RenamedAlone(target);
+        renamed._readings = _readings is null ? null
+            : [.. _readings.Select(reading => reading == this ? renamed : reading.RenamedAlone(reading.Target with { Module = target.Module }))];
+        return renamed;
+    }
+
+    /// <summary>A copy of that name, with its inner updates of the same; readings are not looked at.</summary>
+    private protected virtual AdapterDelta RenamedAlone(ParameterName target)
+    {
+        AdapterDelta renamed = (AdapterDelta)MemberwiseClone();
+        renamed.Target = target;
+        return renamed;
     }
 
     /// <summary>An update is made of real numbers, and of at least one: an empty size would also defeat the checks of the others.</summary>

@@ -41,7 +41,7 @@ public sealed class MagnitudeDelta : AdapterDelta
     public override string Kind => Inner.Kind;
 
     /// <summary>D.</summary>
-    public AdapterDelta Inner { get; }
+    public AdapterDelta Inner { get; private set; }
 
     /// <summary>m; null for the norms of W.</summary>
     public TensorValue? Magnitude { get; }
@@ -79,6 +79,14 @@ public sealed class MagnitudeDelta : AdapterDelta
 
     /// <inheritdoc/>
     internal override bool Fits(TensorShape weight) => Inner.Fits(weight) && HasPlace(weight);
+
+    /// <inheritdoc/>
+    private protected override AdapterDelta RenamedAlone(ParameterName target)
+    {
+        MagnitudeDelta renamed = (MagnitudeDelta)base.RenamedAlone(target);
+        renamed.Inner = Inner.Renamed(target);
+        return renamed;
+    }
 
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context)

@@ -34,7 +34,7 @@ public sealed class ResidualDelta : AdapterDelta
     };
 
     /// <summary>s·B·A.</summary>
-    public LowRankDelta Lora { get; }
+    public LowRankDelta Lora { get; private set; }
 
     /// <summary>What is taken out of the base.</summary>
     public BasePart Part { get; }
@@ -56,6 +56,14 @@ public sealed class ResidualDelta : AdapterDelta
 
     /// <inheritdoc/>
     internal override bool Fits(TensorShape weight) => Lora.Fits(weight);
+
+    /// <inheritdoc/>
+    private protected override AdapterDelta RenamedAlone(ParameterName target)
+    {
+        ResidualDelta renamed = (ResidualDelta)base.RenamedAlone(target);
+        renamed.Lora = (LowRankDelta)Lora.Renamed(target);
+        return renamed;
+    }
 
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context)

@@ -49,16 +49,18 @@ public static class AdapterLayouts
 
     /// <summary>Checks that an adapter may be written to a path, before anything is computed: nothing there that must stay, no input.</summary>
     /// <param name="path">The final path.</param>
-    /// <param name="isSingleFile">Whether the layout writes one file.</param>
+    /// <param name="layout">The layout that is written.</param>
+    /// <param name="isSingleFile">Whether it writes one file: <see cref="AdapterFiles.IsSingleFile"/>.</param>
     /// <param name="options">What may be replaced, what is read.</param>
     /// <exception cref="OutputException">It exists, or is or touches an input.</exception>
-    /// <exception cref="InvalidOptionException">A single file needs a name that ends in <c>.safetensors</c>, a folder one that does not.</exception>
-    public static void CheckOutput(string path, bool isSingleFile, AdapterSaveOptions options)
+    /// <exception cref="InvalidOptionException">A single file needs a name with one of the layout's endings, a folder one without any.</exception>
+    public static void CheckOutput(string path, IAdapterLayout layout, bool isSingleFile, AdapterSaveOptions options)
     {
-        if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase) != isSingleFile)
+        IEnumerable<string> endings = isSingleFile ? layout.Endings : All.SelectMany(any => any.Endings);
+        if (endings.Any(ending => path.EndsWith(ending, StringComparison.OrdinalIgnoreCase)) != isSingleFile)
         {
             throw new InvalidOptionException(isSingleFile
-                ? $"the output {Printable.Text(path)} is one file in this layout; name it something.safetensors"
+                ? $"the output {Printable.Text(path)} is one file in this layout; name it {string.Join(" or ", layout.Endings.Select(ending => "something" + ending))}"
                 : $"the output {Printable.Text(path)} is a folder in this layout (a configuration lies beside the tensors); name a folder");
         }
 
@@ -68,15 +70,16 @@ public static class AdapterLayouts
 
     /// <summary>Writes an adapter in the layout it names: <see cref="Adapter.Layout"/>.</summary>
     /// <param name="adapter">The adapter.</param>
-    /// <param name="path">A folder, or a <c>.safetensors</c> file for a layout of one file.</param>
+    /// <param name="path">A folder, or a file with one of the layout's endings.</param>
     /// <param name="options">What may be replaced, what is read, whether to flush.</param>
     /// <param name="cancellation">Stops between pieces; nothing is left then.</param>
     /// <returns>The bytes written.</returns>
     /// <exception cref="LoraKitException">It cannot be said in the layout, or not be written.</exception>
     public static long Save(Adapter adapter, string path, AdapterSaveOptions options, CancellationToken cancellation = default)
     {
-        AdapterFiles files = Named(adapter.Layout).Write(adapter);
-        CheckOutput(path, files.IsSingleFile, options);
+        IAdapterLayout layout = Named(adapter.Layout);
+        AdapterFiles files = layout.Write(adapter);
+        CheckOutput(path, layout, files.IsSingleFile, options);
         AtomicOutputOptions outputOptions = Output(options, files.IsSingleFile ? [] : [.. files.Files.Select(file => file.RelativePath)]);
         using AtomicOutput output = files.IsSingleFile
             ? AtomicOutput.CreateSingle(path, outputOptions)

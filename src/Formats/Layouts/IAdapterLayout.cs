@@ -24,6 +24,9 @@ public interface IAdapterLayout
     /// <summary>The name users type: <c>peft</c>.</summary>
     string Name { get; }
 
+    /// <summary>What the name of a single file that it writes may end in, dot included; a layout of folders writes to no such name.</summary>
+    IReadOnlyList<string> Endings => [".safetensors"];
+
     /// <summary>Whether the file is of this layout.</summary>
     LayoutMatch Detect(AdapterSource source);
 

@@ -35,8 +35,8 @@ public sealed class ConvertPlan : IDisposable
             u => u.Form == ConvertedForm.Kept ? u.Kept : u.With(Zeros(u.DownShape(1)), Zeros(u.UpShape(1)), 1),
             (u, module) => new DenseDelta(u.Target, Zeros(u.Weight), module.Scale),
             (u, isNorm) => VectorConversion.Full(u, isNorm, Zeros(u.Weight)));
-        AdapterFiles files = AdapterLayouts.Named(options.Layout).Write(outline);
-        AdapterLayouts.CheckOutput(options.Output.Path, files.IsSingleFile, SaveOptions);
+        IAdapterLayout layout = AdapterLayouts.Named(options.Layout);
+        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(outline).IsSingleFile, SaveOptions);
     }
 
     /// <summary>What was asked.</summary>

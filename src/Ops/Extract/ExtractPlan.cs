@@ -81,7 +81,7 @@ public sealed class ExtractPlan : IDisposable
         {
             @base = Checkpoint.Open(options.Base);
             tuned = Checkpoint.Open(options.Tuned);
-            AdapterLayouts.CheckOutput(options.Output.Path, isSingleFile: false, Saving(options));
+            AdapterLayouts.CheckOutput(options.Output.Path, AdapterLayouts.Named(options.Layout), isSingleFile: false, Saving(options));
             IReadOnlyList<TensorPair> pairs = TensorPair.Match(@base, tuned, filter, options.Full.HasFlag(FullParameters.Embeddings));
             IReadOnlyList<TensorPair> changed = TensorPair.Changed(pairs, options.Threads, progress, cancellation);
             RefuseQuantised(tuned, changed);

@@ -28,7 +28,8 @@ public sealed class RescalePlan : IDisposable
         NormBefore = scales.NormBefore;
         NormAfter = scales.NormAfter;
         Warnings = [.. scales.Warnings];
-        AdapterLayouts.CheckOutput(options.Output.Path, AdapterLayouts.Named(adapter.Layout).Write(Result(c => c.Applied(_rule))).IsSingleFile, SaveOptions);
+        IAdapterLayout layout = AdapterLayouts.Named(adapter.Layout);
+        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(Result(c => c.Applied(_rule))).IsSingleFile, SaveOptions);
     }
 
     /// <summary>What was asked.</summary>

@@ -28,11 +28,12 @@ public sealed class ResizePlan : IDisposable
         Modules = [.. modules.Select((m, i) => new ResizedModule(
             m.Delta.Target.Label, m.Delta.Rank, ranks[i], spectra[i].EnergyKept(ranks[i]), spectra[i].RelativeError(ranks[i])))];
         RelativeError = Math.Sqrt(ResizeRanks.LostShare(modules, spectra, ranks));
-        AdapterFiles files = AdapterLayouts.Named(adapter.Layout).Write(Outline(adapter, modules, ranks));
+        IAdapterLayout layout = AdapterLayouts.Named(adapter.Layout);
+        AdapterFiles files = layout.Write(Outline(adapter, modules, ranks));
         BytesAfter = files.Bytes;
         AdapterLocation source = AdapterLocation.Find(options.Adapter);
         BytesBefore = Length(source.TensorFile) + (source.ConfigFile is { } config ? Length(config) : 0);
-        AdapterLayouts.CheckOutput(options.Output.Path, files.IsSingleFile, SaveOptions);
+        AdapterLayouts.CheckOutput(options.Output.Path, layout, files.IsSingleFile, SaveOptions);
     }
 
     /// <summary>What was asked.</summary>

@@ -86,8 +86,8 @@ public sealed class StackPlan : IDisposable
             }
 
             StackPlan plan = new(options, adapters, exact ?? new PeftStacker(options, adapters));
-            AdapterFiles files = AdapterLayouts.Named(adapters[0].Layout).Write(plan.Outline());
-            AdapterLayouts.CheckOutput(options.Output.Path, files.IsSingleFile, plan.SaveOptions);
+            IAdapterLayout layout = AdapterLayouts.Named(adapters[0].Layout);
+            AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(plan.Outline()).IsSingleFile, plan.SaveOptions);
             return plan;
         }
         catch

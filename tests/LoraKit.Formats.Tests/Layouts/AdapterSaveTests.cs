@@ -17,9 +17,9 @@ public sealed class AdapterSaveTests
         using TempFolder folder = new();
         AdapterLayouts.Save(Sample(layout, 1), folder[name], new());
         Assert.Throws<OutputException>(() => AdapterLayouts.Save(Sample(layout, 2), folder[name], new()));
-        Assert.Throws<OutputException>(() => AdapterLayouts.CheckOutput(folder[name], layout == "kohya", new()));
+        Assert.Throws<OutputException>(() => AdapterLayouts.CheckOutput(folder[name], AdapterLayouts.Named(layout), layout == "kohya", new()));
         Assert.Equal(1, Scale(folder[name]));
-        AdapterLayouts.CheckOutput(folder[name], layout == "kohya", new() { Overwrite = true });
+        AdapterLayouts.CheckOutput(folder[name], AdapterLayouts.Named(layout), layout == "kohya", new() { Overwrite = true });
         AdapterLayouts.Save(Sample(layout, 2), folder[name], new() { Overwrite = true });
         Assert.Equal(2, Scale(folder[name]));
         Assert.Equal([folder[name]], Directory.GetFileSystemEntries(folder.Path));
@@ -33,7 +33,7 @@ public sealed class AdapterSaveTests
         AdapterLayouts.Save(Sample(layout, 1), folder[name], new());
         AdapterSaveOptions options = new() { Overwrite = true, Inputs = [folder[name]] };
         Assert.Throws<OutputException>(() => AdapterLayouts.Save(Sample(layout, 2), folder[name], options));
-        Assert.Throws<OutputException>(() => AdapterLayouts.CheckOutput(folder[name], layout == "kohya", options));
+        Assert.Throws<OutputException>(() => AdapterLayouts.CheckOutput(folder[name], AdapterLayouts.Named(layout), layout == "kohya", options));
         Assert.Equal(1, Scale(folder[name]));
     }
 

@@ -1,0 +1,11 @@
+namespace LoraKit.Formats.Layouts.Names;
+
+/// <summary>Whose names a model's modules have.</summary>
+internal enum Naming : byte
+{
+    /// <summary>diffusers' and transformers' classes.</summary>
+    Diffusers,
+
+    /// <summary>The repository that the model came from: LDM, SGM, Black Forest Labs, OpenCLIP, …</summary>
+    Original,
+}
