@@ -1,3 +1,5 @@
+using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Layouts;
 
 namespace LoraKit.Ops;
@@ -9,4 +11,11 @@ public sealed record AdapterInput(string Path, double Weight = 1)
 {
     /// <summary>How to read what its files leave open.</summary>
     public AdapterReadOptions Reading { get; init; } = AdapterReadOptions.Default;
+
+    /// <summary>Opens it by what the user said, and for the rest by what its base says.</summary>
+    /// <param name="base">What is known of the base; null for nothing.</param>
+    internal Adapter Open(BaseFacts? @base) => AdapterLayouts.Open(Path, Reading with { Base = Reading.Base is { } said && @base is not null ? said.Or(@base) : Reading.Base ?? @base });
+
+    /// <summary>The same of an open base.</summary>
+    internal Adapter Open(Checkpoint @base) => Open(@base.Config is { } config ? BaseFacts.Of(config) : null);
 }

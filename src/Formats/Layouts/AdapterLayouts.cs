@@ -4,6 +4,7 @@ using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Cloneofsimo;
 using LoraKit.Formats.Layouts.Diffusers;
 using LoraKit.Formats.Layouts.DiffusersOld;
+using LoraKit.Formats.Layouts.Gguf;
 using LoraKit.Formats.Layouts.Kohya;
 using LoraKit.Formats.Layouts.Mlx;
 using LoraKit.Formats.Layouts.Onnx;
@@ -19,6 +20,7 @@ public static class AdapterLayouts
     [
         new PeftLayout(), new KohyaLayout(KohyaLayout.KohyaName), new KohyaLayout(KohyaLayout.LycorisName),
         new DiffusersLayout(), new DiffusersOldLayout(), new CloneofsimoLayout(), new MlxLayout(), new OnnxLayout(),
+        new GgufLayout(),
     ];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>
@@ -32,7 +34,9 @@ public static class AdapterLayouts
         AdapterSource source = new(path, TensorFiles.Open(location.TensorFile), config, location.ConfigFile) { Options = options ?? AdapterReadOptions.Default };
         try
         {
-            return Detect(source, All).Read(source);
+            Adapter adapter = Detect(source, All).Read(source);
+            adapter.Base ??= source.Options.Base;
+            return adapter;
         }
         catch
         {

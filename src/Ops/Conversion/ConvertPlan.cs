@@ -36,7 +36,7 @@ public sealed class ConvertPlan : IDisposable
             (u, module) => new DenseDelta(u.Target, Zeros(u.Weight), module.Scale),
             (u, isNorm) => VectorConversion.Full(u, isNorm, Zeros(u.Weight)));
         IAdapterLayout layout = AdapterLayouts.Named(options.Layout);
-        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(outline).IsSingleFile, SaveOptions);
+        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(layout.Fold(outline)).IsSingleFile, SaveOptions);
     }
 
     /// <summary>What was asked.</summary>
@@ -70,8 +70,9 @@ public sealed class ConvertPlan : IDisposable
         Checkpoint? @base = null;
         try
         {
-            adapter = AdapterLayouts.Open(options.Adapter.Path, options.Adapter.Reading);
-            @base = options.Base is null ? null : Checkpoint.Open(options.Base);
+            BaseFacts? facts = options.Base is null ? null : BaseFacts.Find(options.Base);
+            adapter = options.Adapter.Open(facts);
+            @base = options.Base is null || (facts is not null && BaseFacts.AreAll(options.Base)) ? null : Checkpoint.Open(options.Base);
             return new ConvertPlan(options, adapter, @base);
         }
         catch
@@ -100,7 +101,7 @@ public sealed class ConvertPlan : IDisposable
         ConvertedUpdate[] converted = ModuleLoop.Run(computed, conversion.Run, Elements, u => u.Target.Label, atOnce, progress, cancellation);
 
         Dictionary<PlannedUpdate, ConvertedUpdate> byUpdate = computed.Zip(converted).ToDictionary(pair => pair.First, pair => pair.Second);
-        Adapter result = Result(u => byUpdate.GetValueOrDefault(u)?.Delta ?? u.Kept, VectorConversion.Bias, VectorConversion.Full);
+        Adapter result = AdapterLayouts.Named(Options.Layout).Fold(Result(u => byUpdate.GetValueOrDefault(u)?.Delta ?? u.Kept, VectorConversion.Bias, VectorConversion.Full));
         double energy = converted.Sum(c => c.Energy);
         return new ConvertReport
         {
@@ -158,6 +159,7 @@ public sealed class ConvertPlan : IDisposable
             Config = ResultConfig.Of(_adapter, _updates.Any(u => u.Form != ConvertedForm.Kept && u.Delta is not DenseDelta)),
             Metadata = ResultConfig.Metadata(_adapter, Options.Layout),
             BaseModules = _targets?.Modules,
+            Base = _adapter.Base,
         };
     }
 }

@@ -20,7 +20,7 @@ internal static class ResultNames
     public static (Func<AdapterDelta, ParameterName> OfUpdate, Func<Replacement, ParameterName> OfReplacement) Of(Adapter adapter, string layout, BaseTargets? @base)
     {
         if (adapter.Layout == layout) return (delta => delta.Target, replacement => replacement.Target);
-        if (layout != "peft")
+        if (layout is not ("peft" or "gguf")) // Whose modules have the base's own names.
         {
             throw new UnsupportedException(
                 $"{Printable.Text(adapter.Path)}: is of layout {adapter.Layout}, whose names are not made {layout}'s yet; expected an adapter of layout {layout}, or peft as the target",
