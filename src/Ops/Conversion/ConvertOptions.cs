@@ -18,6 +18,9 @@ public sealed record ConvertOptions
     /// <summary>The layout that is written, by name.</summary>
     public string Layout { get; init; } = "peft";
 
+    /// <summary>The architecture whose modules they are (<c>flux1</c>), where the file does not tell; null lets names, shapes and metadata tell.</summary>
+    public string? Architecture { get; init; }
+
     /// <summary>
     /// The base model, where it is needed: for kinds whose update depends on its weights, for names that a layout has flattened, for biases and norms that
     /// become full values. Null where it is not at hand.

@@ -21,22 +21,23 @@ public sealed class ConvertPlan : IDisposable
     private readonly Checkpoint? _base;
     private readonly BaseTargets? _targets;
     private readonly IReadOnlyList<PlannedUpdate> _updates;
-    private readonly Func<Replacement, ParameterName> _nameOf;
+    private readonly ResultNames _names;
 
     private ConvertPlan(ConvertOptions options, Adapter adapter, Checkpoint? @base)
     {
         (Options, _adapter, _base) = (options, adapter, @base);
         _targets = @base is null ? null : new BaseTargets(adapter, ReplicatedBase.Of(@base, [adapter]));
-        (Func<AdapterDelta, ParameterName> nameOf, _nameOf) = ResultNames.Of(adapter, options.Layout, _targets);
-        _updates = PlannedUpdates.Of(adapter, options, _targets, nameOf);
+        _names = ResultNames.Of(adapter, options.Layout, options.Architecture, _targets);
+        _updates = PlannedUpdates.Of(adapter, options, _targets, _names);
         Modules = [.. _updates.Select(u => u.Outline)];
         // What the layout cannot say shows before anything is computed: a rank is all that is not known.
         Adapter outline = Result(
             u => u.Form == ConvertedForm.Kept ? u.Kept : u.With(Zeros(u.DownShape(1)), Zeros(u.UpShape(1)), 1),
             (u, module) => new DenseDelta(u.Target, Zeros(u.Weight), module.Scale),
-            (u, isNorm) => VectorConversion.Full(u, isNorm, Zeros(u.Weight)));
+            (u, isNorm) => VectorConversion.Full(u, isNorm, Zeros(u.Weight)),
+            withValues: false);
         IAdapterLayout layout = AdapterLayouts.Named(options.Layout);
-        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(layout.Fold(outline)).IsSingleFile, SaveOptions);
+        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(outline).IsSingleFile, SaveOptions);
     }
 
     /// <summary>What was asked.</summary>
@@ -52,7 +53,7 @@ public sealed class ConvertPlan : IDisposable
     public IReadOnlyList<AdapterIssue> Issues => _adapter.Issues;
 
     /// <summary>What the user should know before it runs, one line each.</summary>
-    public IReadOnlyList<string> Warnings => [.. _base?.Warnings ?? [], .. _targets?.Warnings ?? []];
+    public IReadOnlyList<string> Warnings => [.. _base?.Warnings ?? [], .. _targets?.Warnings ?? [], .. _names.Warnings];
 
     private AdapterSaveOptions SaveOptions => new()
     {
@@ -71,7 +72,8 @@ public sealed class ConvertPlan : IDisposable
         try
         {
             BaseFacts? facts = options.Base is null ? null : BaseFacts.Find(options.Base);
-            adapter = options.Adapter.Open(facts);
+            adapter = options.Adapter.Open(options.Architecture is null ? facts : new BaseFacts { Architecture = options.Architecture }.Or(facts ?? new()));
+            // A configuration alone says all that some layouts need.
             @base = options.Base is null || (facts is not null && BaseFacts.AreAll(options.Base)) ? null : Checkpoint.Open(options.Base);
             return new ConvertPlan(options, adapter, @base);
         }
@@ -101,7 +103,7 @@ public sealed class ConvertPlan : IDisposable
         ConvertedUpdate[] converted = ModuleLoop.Run(computed, conversion.Run, Elements, u => u.Target.Label, atOnce, progress, cancellation);
 
         Dictionary<PlannedUpdate, ConvertedUpdate> byUpdate = computed.Zip(converted).ToDictionary(pair => pair.First, pair => pair.Second);
-        Adapter result = AdapterLayouts.Named(Options.Layout).Fold(Result(u => byUpdate.GetValueOrDefault(u)?.Delta ?? u.Kept, VectorConversion.Bias, VectorConversion.Full));
+        Adapter result = Result(u => byUpdate.GetValueOrDefault(u)?.Delta ?? u.Kept, VectorConversion.Bias, VectorConversion.Full, withValues: true);
         double energy = converted.Sum(c => c.Energy);
         return new ConvertReport
         {
@@ -140,7 +142,8 @@ public sealed class ConvertPlan : IDisposable
         return update is { Place.IsInOut: true, Delta.NeedsBase: true } ? work + (sizeof(double) * rows * columns) : work;
     }
 
-    private Adapter Result(Func<PlannedUpdate, AdapterDelta> matrix, Func<PlannedUpdate, LowRankDelta, AdapterDelta> bias, Func<PlannedUpdate, bool, Replacement> full)
+    private Adapter Result(
+        Func<PlannedUpdate, AdapterDelta> matrix, Func<PlannedUpdate, LowRankDelta, AdapterDelta> bias, Func<PlannedUpdate, bool, Replacement> full, bool withValues)
     {
         PlannedUpdate[] vectors = [.. _updates.Where(u => u.Form is ConvertedForm.Bias or ConvertedForm.Full)];
         Dictionary<PlannedUpdate, AdapterDelta> deltas = _updates.Except(vectors).ToDictionary(u => u, matrix);
@@ -150,10 +153,11 @@ public sealed class ConvertPlan : IDisposable
         HashSet<ModuleName> norms = [.. vectors.Where(u => u is { Form: ConvertedForm.Full, Target.Parameter: not "bias" }).Select(u => u.Target.Module)];
         Replacement[] values = [.. vectors.Where(u => u.Form == ConvertedForm.Full).Select(u => full(u, norms.Contains(u.Target.Module)))];
         HashSet<ParameterName> replaced = [.. values.Select(r => r.Target)];
-        Replacement[] carried = [.. _adapter.Replacements.Select(r => _nameOf(r) == r.Target ? r : new Replacement(_nameOf(r), r.Values, r.Rows, r.Reason))];
-        return new Adapter(_adapter.Path, Options.Layout, file: null)
+        IReadOnlyList<Replacement> carried = _names.Of(_adapter.Replacements);
+        AdapterDelta[] updates = [.. _updates.Where(deltas.ContainsKey).Select(u => deltas[u])];
+        Adapter result = new(_adapter.Path, Options.Layout, file: null)
         {
-            Deltas = [.. _updates.Where(deltas.ContainsKey).Select(u => deltas[u])],
+            Deltas = _names.Regrouping?.Apply(updates, Options.Output.ElementType, withValues) ?? updates,
             // A full value is made of what replaces the base's, and takes its place.
             Replacements = [.. carried.Where(r => r.Rows is not null || !replaced.Contains(r.Target)), .. values],
             Config = ResultConfig.Of(_adapter, _updates.Any(u => u.Form != ConvertedForm.Kept && u.Delta is not DenseDelta)),
@@ -161,5 +165,6 @@ public sealed class ConvertPlan : IDisposable
             BaseModules = _targets?.Modules,
             Base = _adapter.Base,
         };
+        return withValues ? FoldedFactors.Of(result, Options.Output.ElementType) : AdapterLayouts.Named(Options.Layout).Fold(result);
     }
 }

@@ -55,8 +55,8 @@ internal sealed record PlannedUpdate(AdapterDelta Delta, ParameterName Target, B
         IsEmbedding = IsEmbedding,
     };
 
-    /// <summary>The update of a module that was plain LoRA, by the name that the result has for it.</summary>
-    public AdapterDelta Kept => Target == Delta.Target || Delta is not LowRankDelta lora ? Delta : With(lora.Down, lora.Up, lora.Scale);
+    /// <summary>The update as it was, by the name that the result has for it.</summary>
+    public AdapterDelta Kept => Target == Delta.Target ? Delta : Place is not null && Delta is LowRankDelta lora ? With(lora.Down, lora.Up, lora.Scale) : Delta.Renamed(Target);
 
     /// <summary>A's shape at a rank.</summary>
     public TensorShape DownShape(long rank) => new([rank, .. Weight.Sizes.AsSpan()[1..]]);

@@ -12,14 +12,15 @@ internal static class PlannedUpdates
 
     /// <exception cref="UnsupportedException">Kinds that need the base, which is not there; or what plain LoRA cannot say without it.</exception>
     /// <exception cref="InvalidOptionException">Updates without an exact form, and no bound that says how closely to take them.</exception>
-    public static IReadOnlyList<PlannedUpdate> Of(Adapter adapter, ConvertOptions options, BaseTargets? @base, Func<AdapterDelta, ParameterName> nameOf)
+    public static IReadOnlyList<PlannedUpdate> Of(Adapter adapter, ConvertOptions options, BaseTargets? @base, ResultNames names)
     {
         // A base that lacks the bias of an optional update has nothing to be updated.
         AdapterDelta[] deltas = [.. adapter.Deltas.Where(d => @base is null || !d.IsOptional || @base.Of(d) is not null)];
-        if (@base is null) RequireBase(adapter, [.. deltas.Where(d => d.NeedsBase || d.Shape is null)]);
-        PlannedUpdate[] updates = [.. deltas.Select(d => new PlannedUpdate(d, nameOf(d), @base?.Of(d), ConvertedForm.Kept))];
+        bool IsKept(AdapterDelta delta) => AdapterLayouts.Named(options.Layout).Holds(delta) && names.Regrouping?.NeedsFactors(delta) != true;
+        if (@base is null) RequireBase(adapter, [.. deltas.Where(d => !IsKept(d) && (d.NeedsBase || d.Shape is null))]);
+        PlannedUpdate[] updates = [.. deltas.Select(d => new PlannedUpdate(d, names.Of(d), @base?.Of(d), ConvertedForm.Kept))];
         HashSet<ModuleName> biased = Biased(updates, @base is not null);
-        PlannedUpdate[] planned = [.. updates.Select(u => u with { Form = FormOf(u, options, biased) })];
+        PlannedUpdate[] planned = [.. updates.Select(u => u with { Form = IsKept(u.Delta) ? ConvertedForm.Kept : FormOf(u, options, biased) })];
         RefuseVectors(adapter, [.. planned.Where(u => u is { Form: ConvertedForm.Full, Place: null })]);
         RequireBound(adapter, options, [.. planned.Where(u => u is { Form: ConvertedForm.Truncated, Exact: null })]);
         return planned;
@@ -31,6 +32,8 @@ internal static class PlannedUpdates
     /// </summary>
     private static HashSet<ModuleName> Biased(PlannedUpdate[] updates, bool hasBase)
     {
+        // What only the base's shape would tell is kept as it is.
+        updates = [.. updates.Where(u => u.Place is not null || u.Delta.Shape is not null)];
         HashSet<ModuleName> factored = [.. updates.Where(u => u is { Target.Parameter: "weight", Delta.RowDimensions: 1, Weight.Rank: > 1, IsEmbedding: false }).Select(u => u.Target.Module)];
         HashSet<ModuleName> biased = [.. updates.Where(u => u is { Target.Parameter: "bias", Weight.Rank: 1 }).Select(u => u.Target.Module).Where(factored.Contains)];
         return hasBase && biased.Count < factored.Count ? [] : biased;
@@ -38,7 +41,6 @@ internal static class PlannedUpdates
 
     private static ConvertedForm FormOf(PlannedUpdate update, ConvertOptions options, HashSet<ModuleName> biased)
     {
-        if (AdapterLayouts.Named(options.Layout).Holds(update.Delta)) return ConvertedForm.Kept;
         // A stack of experts is no matrix; whether the layout has it is for the layout to say.
         if (update.Delta.RowDimensions > 1) return ConvertedForm.Kept;
         if (update.Weight.Rank < 2) return update.Target.Parameter == "bias" && biased.Contains(update.Target.Module) ? ConvertedForm.Bias : ConvertedForm.Full;

@@ -18,6 +18,7 @@ internal static class ConvertCommand
     {
         Argument<string> path = PathArgument.Create("The adapter: a folder, a file, or a model id in the Hugging Face cache");
         Option<string> layout = new("--to") { Description = "The layout that is written: peft; kohya for a file of that layout", HelpName = "LAYOUT", Required = true };
+        Option<string?> architecture = new("--arch") { Description = "The architecture that the adapter is for, such as flux1, where its names fit several", HelpName = "NAME" };
         Option<string?> basePath = PathArgument.Option("--base", "The base model, for kinds that depend on its weights, flattened names, and biases and norms");
         Option<int?> rank = NumberOption.Whole("--rank", "R", "The most that an update's rank may be");
         Option<double?> energy = NumberOption.Decimal("--energy", "E", "The lowest rank of each module that keeps this fraction of its squared norm, such as 0.9");
@@ -25,7 +26,7 @@ internal static class ConvertCommand
         Option<long?> seed = NumberOption.Seed("What the random sketches are made from (default: 0)");
         Command command = new(Name, "Write an adapter of any kind as plain LoRA: exactly where it is one, else the nearest, with the true error")
         {
-            path, layout, basePath, rank, energy, maxError, seed,
+            path, layout, architecture, basePath, rank, energy, maxError, seed,
         };
         ReadingOptions reading = new(command);
         AdapterOutputOptions output = new(command);
@@ -40,6 +41,7 @@ internal static class ConvertCommand
                 Adapter = new AdapterInput(PathArgument.Resolve(parsed.GetRequiredValue(path), environment)) { Reading = reading.Read(parsed) },
                 Output = written,
                 Layout = parsed.GetRequiredValue(layout),
+                Architecture = parsed.GetValue(architecture),
                 Base = PathArgument.Resolve(parsed, basePath, environment),
                 Rank = parsed.GetValue(rank),
                 Energy = parsed.GetValue(energy),
