@@ -17,15 +17,8 @@ internal static class FoldedFactors
         HashSet<TensorValue> before = new(adapter.Deltas.SelectMany(delta => delta.Tensors), ReferenceEqualityComparer.Instance);
         Dictionary<ParameterName, AdapterDelta> sources = [];
         foreach (AdapterDelta delta in adapter.Deltas) sources.TryAdd(delta.Target, delta);
-        return new Adapter(folded.Path, folded.Layout, file: null)
-        {
-            Deltas = [.. folded.Deltas.Select(delta => delta is LowRankDelta lora ? Rounded(lora, sources.GetValueOrDefault(delta.Target) as LowRankDelta, before, type) : delta)],
-            Replacements = folded.Replacements,
-            LayerReplication = folded.LayerReplication,
-            Config = folded.Config,
-            Metadata = folded.Metadata,
-            BaseModules = folded.BaseModules,
-        };
+        return folded.WithDeltas(
+            [.. folded.Deltas.Select(delta => delta is LowRankDelta lora ? Rounded(lora, sources.GetValueOrDefault(delta.Target) as LowRankDelta, before, type) : delta)]);
     }
 
     private static LowRankDelta Rounded(LowRankDelta folded, LowRankDelta? source, HashSet<TensorValue> before, FactorType type)
