@@ -62,7 +62,7 @@ public sealed class Adapter : IDisposable
     public IReadOnlyCollection<ModuleName>? BaseModules { get; init; }
 
     /// <summary>What else an operation, or the file, knows of the base; null where nothing is. A layout may name and order by it.</summary>
-    public BaseFacts? Base { get; internal set; }
+    public BaseFacts? Base { get; init; }
 
     /// <summary>The file's own metadata.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();

@@ -34,9 +34,7 @@ public static class AdapterLayouts
         AdapterSource source = new(path, TensorFiles.Open(location.TensorFile), config, location.ConfigFile) { Options = options ?? AdapterReadOptions.Default };
         try
         {
-            Adapter adapter = Detect(source, All).Read(source);
-            adapter.Base ??= source.Options.Base;
-            return adapter;
+            return Detect(source, All).Read(source);
         }
         catch
         {
