@@ -4,6 +4,7 @@ using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Cloneofsimo;
 using LoraKit.Formats.Layouts.Diffusers;
 using LoraKit.Formats.Layouts.DiffusersOld;
+using LoraKit.Formats.Layouts.Gguf;
 using LoraKit.Formats.Layouts.Kohya;
 using LoraKit.Formats.Layouts.Mlx;
 using LoraKit.Formats.Layouts.Onnx;
@@ -19,6 +20,7 @@ public static class AdapterLayouts
     [
         new PeftLayout(), new KohyaLayout(KohyaLayout.KohyaName), new KohyaLayout(KohyaLayout.LycorisName),
         new DiffusersLayout(), new DiffusersOldLayout(), new CloneofsimoLayout(), new MlxLayout(), new OnnxLayout(),
+        new GgufLayout(),
     ];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>

@@ -19,13 +19,14 @@ public sealed class ConvertPlan : IDisposable
 {
     private readonly Adapter _adapter;
     private readonly Checkpoint? _base;
+    private readonly BaseFacts? _known;
     private readonly BaseTargets? _targets;
     private readonly IReadOnlyList<PlannedUpdate> _updates;
     private readonly ResultNames _names;
 
-    private ConvertPlan(ConvertOptions options, Adapter adapter, Checkpoint? @base)
+    private ConvertPlan(ConvertOptions options, Adapter adapter, Checkpoint? @base, BaseFacts? known)
     {
-        (Options, _adapter, _base) = (options, adapter, @base);
+        (Options, _adapter, _base, _known) = (options, adapter, @base, known);
         _targets = @base is null ? null : new BaseTargets(adapter, ReplicatedBase.Of(@base, [adapter]));
         _names = ResultNames.Of(adapter, options.Layout, options.Architecture, _targets);
         _updates = PlannedUpdates.Of(adapter, options, _targets, _names);
@@ -71,9 +72,12 @@ public sealed class ConvertPlan : IDisposable
         Checkpoint? @base = null;
         try
         {
-            adapter = AdapterLayouts.Open(options.Adapter.Path, options.Adapter.Reading);
-            @base = options.Base is null ? null : Checkpoint.Open(options.Base);
-            return new ConvertPlan(options, adapter, @base);
+            BaseFacts? facts = options.Base is null ? null : BaseFacts.Find(options.Base);
+            BaseFacts? known = options.Adapter.Known(options.Architecture is null ? facts : new BaseFacts { Architecture = options.Architecture }.Or(facts ?? new()));
+            adapter = options.Adapter.Open(known);
+            // A configuration alone says all that some layouts need.
+            @base = options.Base is null || (facts is not null && BaseFacts.AreAll(options.Base)) ? null : Checkpoint.Open(options.Base);
+            return new ConvertPlan(options, adapter, @base, known);
         }
         catch
         {
@@ -162,6 +166,7 @@ public sealed class ConvertPlan : IDisposable
             Config = ResultConfig.Of(_adapter, Options.Layout, _updates.Any(u => u.Form != ConvertedForm.Kept && u.Delta is not DenseDelta)),
             Metadata = ResultConfig.Metadata(_adapter, Options.Layout),
             BaseModules = _targets?.Modules,
+            Base = _adapter.Base ?? _known,
         };
         return withValues ? FoldedFactors.Of(result, Options.Output.ElementType) : AdapterLayouts.Named(Options.Layout).Fold(result);
     }

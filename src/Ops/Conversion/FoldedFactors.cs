@@ -17,15 +17,7 @@ internal static class FoldedFactors
         HashSet<TensorValue> before = new(adapter.Deltas.SelectMany(delta => delta.Tensors), ReferenceEqualityComparer.Instance);
         Dictionary<ParameterName, AdapterDelta> sources = [];
         foreach (AdapterDelta delta in adapter.Deltas) sources.TryAdd(delta.Target, delta);
-        return new Adapter(folded.Path, folded.Layout, file: null)
-        {
-            Deltas = [.. folded.Deltas.Select(delta => Rounded(delta, sources.GetValueOrDefault(delta.Target)))],
-            Replacements = folded.Replacements,
-            LayerReplication = folded.LayerReplication,
-            Config = folded.Config,
-            Metadata = folded.Metadata,
-            BaseModules = folded.BaseModules,
-        };
+        return folded.WithDeltas([.. folded.Deltas.Select(delta => Rounded(delta, sources.GetValueOrDefault(delta.Target)))]);
 
         AdapterDelta Rounded(AdapterDelta delta, AdapterDelta? source) => delta switch
         {

@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Gguf;
 
 namespace LoraKit.Formats.Layouts.Mlx;
 
@@ -14,7 +15,7 @@ internal sealed class MlxLayout : IAdapterLayout
     /// <inheritdoc/>
     public LayoutMatch Detect(AdapterSource source)
     {
-        if (source.Config?.Json.ContainsKey("peft_type") == true) return LayoutMatch.No;
+        if (source.Config?.Json.ContainsKey("peft_type") == true || source.Tensors.Container == GgufFile.ContainerName) return LayoutMatch.No;
         bool isMlx = source.Config?.Json.ContainsKey(MlxConfig.Method) == true || source.Tensors.Tensors.Any(tensor => MlxKey.Parse(tensor).IsFactor);
         return isMlx ? LayoutMatch.Certain : LayoutMatch.No;
     }
