@@ -154,10 +154,12 @@ internal sealed class UpdatePlanner(Checkpoint @base, TensorEdits edits, PlanNot
     private void Add(Adapter adapter, TensorEdit edit, WeightedDelta weighted, UpdateUnit unit)
     {
         bool sameRows = edit.Deltas.Count == 0 || edit.Deltas[0].RowDimensions == weighted.RowDimensions;
-        if (!sameRows || (_units.TryGetValue((adapter, edit.Name), out UpdateUnit other) && other != unit))
+        UpdateUnit before = _units.GetValueOrDefault((adapter, edit.Name), unit);
+        if (!sameRows || before != unit)
         {
             ParameterName target = weighted.Delta.Target;
-            notes.Miss($"{adapter.Path}: {target}: {edit.Name} is updated as a whole and in parts; expected one kind of update", target.Path);
+            bool ofExperts = !sameRows || weighted.RowDimensions > 1 || unit == UpdateUnit.Part || before == UpdateUnit.Part;
+            notes.Miss($"{adapter.Path}: {target}: {edit.Name} is updated as {(ofExperts ? "a stack of experts and as single weights" : "a whole and in parts")}; expected one kind of update", target.Path);
             return;
         }
 
