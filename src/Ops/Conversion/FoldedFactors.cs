@@ -5,16 +5,20 @@ using LoraKit.Ops.Adapters;
 
 namespace LoraKit.Ops.Conversion;
 
-/// <summary>An adapter as its layout folds it, what that computed rounded once to the element type that was asked for.</summary>
+/// <summary>An adapter as its layout folds it, what that computed rounded once where its own element type says to which; a type that was named, <see cref="CastFactors"/> rounds to.</summary>
 internal static class FoldedFactors
 {
     /// <param name="adapter">In the layout that is written.</param>
     /// <param name="type">The element type of what is computed.</param>
-    public static Adapter Of(Adapter adapter, FactorType type)
+    /// <param name="count">How many updates came out otherwise.</param>
+    public static Adapter Of(Adapter adapter, FactorType type, out int count)
     {
+        count = 0;
         Adapter folded = AdapterLayouts.Named(adapter.Layout).Fold(adapter);
         if (ReferenceEquals(folded, adapter)) return adapter;
         HashSet<TensorValue> before = new(adapter.Deltas.SelectMany(delta => delta.Tensors), ReferenceEqualityComparer.Instance);
+        count = folded.Deltas.Count(delta => delta.Tensors.Any(tensor => !before.Contains(tensor)));
+        if (type.Fixed() is not null) return folded;
         Dictionary<ParameterName, AdapterDelta> sources = [];
         foreach (AdapterDelta delta in adapter.Deltas) sources.TryAdd(delta.Target, delta);
         return folded.WithDeltas([.. folded.Deltas.Select(delta => Rounded(delta, sources.GetValueOrDefault(delta.Target)))]);

@@ -9,7 +9,7 @@ namespace LoraKit.Formats.Layouts.Diffusers;
 /// <summary>diffusers since 0.22: PEFT's factors of a pipeline's models, in one file. See spec/layouts/diffusers.md.</summary>
 internal sealed class DiffusersLayout : IAdapterLayout
 {
-    private const string LayoutName = "diffusers";
+    public const string LayoutName = "diffusers";
 
     /// <inheritdoc/>
     public string Name => LayoutName;

@@ -41,6 +41,14 @@ internal static class PeftDefaults
         return complete;
     }
 
+    /// <summary>The settings that LoraConfig has and that say something else than PEFT assumes; rank and alpha always.</summary>
+    public static IEnumerable<KeyValuePair<string, JsonNode?>> Beyond(JsonObject config)
+    {
+        JsonObject defaults = JsonNode.Parse(Settings)!.AsObject();
+        return config.Where(entry => entry.Key is "peft_type" or "r" or "lora_alpha"
+            || (defaults.TryGetPropertyValue(entry.Key, out JsonNode? known) && !JsonNode.DeepEquals(known, entry.Value)));
+    }
+
     /// <summary>A copy of what training said, filled up with the defaults where that is no configuration of PEFT's.</summary>
     private static JsonObject Complete(JsonObject? source)
     {

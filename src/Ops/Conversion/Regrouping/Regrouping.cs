@@ -64,6 +64,14 @@ internal sealed class Regrouping
         return group.IsRename ? new(group.Name(module), ParameterOf(target, group)) : target;
     }
 
+    /// <summary>The modules of the result that a module's weight may be in.</summary>
+    public IEnumerable<ModuleName> NamesOf(ModuleName source)
+    {
+        (WeightGroup group, int module) = _places[source];
+        if (group.IsRename) return [group.Name(module)];
+        return Enumerable.Range(0, group.Target.Naming == Naming.Original ? 1 : group.Rule.Diffusers.Count).Select(group.Name);
+    }
+
     /// <summary>The updates of the result, in the order of their first sources.</summary>
     /// <param name="deltas">Those that are renamed already, and those that are not.</param>
     /// <param name="type">The element type of what is computed.</param>

@@ -6,6 +6,7 @@ namespace LoraKit.Formats.Layouts.Names.Architectures;
 internal static class Flux
 {
     private const string Code = "https://github.com/black-forest-labs/flux";
+    private const string Network = "networks.lora_flux";
     private const long Hidden = 3072;
 
     private static readonly NameRule[] Blocks =
@@ -53,6 +54,7 @@ internal static class Flux
         BaseModelVersions = ["flux1"],
         ModelSpecs = ["flux-1-dev", "flux-1-schnell", "flux-1", "Flux.1-dev"],
         Implementation = Code,
+        NetworkModule = Network,
         Evidence = Shapes,
     };
 
@@ -67,6 +69,7 @@ internal static class Flux
         ],
         BaseModelVersions = ["chroma"],
         ModelSpecs = ["chroma"],
+        NetworkModule = Network,
         Evidence = Shapes,
     };
 

@@ -18,6 +18,7 @@ internal static class StableDiffusion
         ],
         BaseModelVersions = ["sd_v1", "sd_1.5", "sd1.5"],
         ModelSpecs = ["stable-diffusion-v1"],
+        Resolution = "512x512",
         Evidence = modules => CrossAttention(modules, 768) + (ProjectionRank(modules) is 2 ? Evidence.Contradiction : 0) + Evidence.Within(modules, IsText, 12),
     };
 
@@ -32,6 +33,7 @@ internal static class StableDiffusion
         ],
         BaseModelVersions = ["sd_v2", "sd_v2_v", "sd_2.1"],
         ModelSpecs = ["stable-diffusion-v2-512", "stable-diffusion-v2-768-v"],
+        Resolution = "512x512",
         Evidence = modules => CrossAttention(modules, 1024) + (ProjectionRank(modules) is > 2 ? Evidence.Contradiction : 0),
     };
 
