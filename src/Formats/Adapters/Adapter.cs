@@ -1,3 +1,5 @@
+using LoraKit.Formats.Checkpoints;
+
 namespace LoraKit.Formats.Adapters;
 
 /// <summary>How much an issue matters.</summary>
@@ -59,6 +61,9 @@ public sealed class Adapter : IDisposable
     /// </summary>
     public IReadOnlyCollection<ModuleName>? BaseModules { get; init; }
 
+    /// <summary>What else an operation, or the file, knows of the base; null where nothing is. A layout may name and order by it.</summary>
+    public BaseFacts? Base { get; init; }
+
     /// <summary>The file's own metadata.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 
@@ -73,6 +78,7 @@ public sealed class Adapter : IDisposable
         LayerReplication = LayerReplication,
         Config = Config,
         BaseModules = BaseModules,
+        Base = Base,
         Metadata = Metadata,
         Issues = Issues,
     };

@@ -41,8 +41,16 @@ public interface IAdapterLayout
     /// <summary>What this layout cannot say of an adapter, one reason each; empty where it can be written without loss.</summary>
     IReadOnlyList<string> Limits(Adapter adapter);
 
+    /// <summary>
+    /// What the layout cannot say of any adapter, and what becomes of it when one is converted, a line each; spec/layouts/README.md has them all. <see cref="Limits"/> has what concerns one adapter.
+    /// </summary>
+    IReadOnlyList<string> Rules => [];
+
     /// <summary>Whether the layout writes updates of this kind as they are; others have to become plain LoRA first. Names and scales are not looked at.</summary>
     bool Holds(AdapterDelta delta) => delta is LowRankDelta;
+
+    /// <summary>The same among all updates of an adapter: a file may have room for one kind alone.</summary>
+    bool Holds(AdapterDelta delta, Adapter adapter) => Holds(delta);
 
     /// <summary>
     /// The same updates as far as the layout has words for them: a scale, a rank, a setting that it cannot say goes into the factors, exactly. The adapter itself where
@@ -56,4 +64,10 @@ public interface IAdapterLayout
     /// </summary>
     /// <exception cref="UnsupportedException">The adapter is beyond <see cref="Limits"/>; the message has every reason.</exception>
     AdapterFiles Write(Adapter adapter);
+
+    /// <summary>The same for a file of some name: of several containers it is the one that the name's ending says.</summary>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="path">Where it is to be written; with one of <see cref="Endings"/>, or any name for the first of them.</param>
+    /// <exception cref="UnsupportedException">As <see cref="Write(Adapter)"/>, or the container cannot hold it.</exception>
+    AdapterFiles Write(Adapter adapter, string path) => Write(adapter);
 }

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Layouts;
-using LoraKit.Formats.Layouts.Names.Architectures;
 using LoraKit.Formats.Tensors;
 using LoraKit.Tests;
 
@@ -42,7 +41,6 @@ public sealed class ConvertedByDiffusersTests
 
     private static void Compare(string folder, string architecture, string layout)
     {
-        Assert.SkipUnless(ArchitectureList.All.Any(known => known.Name == architecture), $"the names of {architecture} are not known yet");
         using TempFolder output = new();
         string input = Path.Combine(folder, "input.safetensors"), converted = output["converted.safetensors"];
         Converting.Run(Converting.Options(input, converted) with { Layout = layout, Architecture = architecture });

@@ -16,6 +16,13 @@ internal sealed class CloneofsimoLayout : IAdapterLayout
     public string Name => "cloneofsimo";
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Rules =>
+    [
+        "names: modules are numbers, so that only an adapter of this layout can be written",
+        "scales, kinds other than LoRA: refused",
+    ];
+
+    /// <inheritdoc/>
     public LayoutMatch Detect(AdapterSource source) =>
         source.Tensors.Tensors.Any(tensor => CloneofsimoKey.Parse(tensor).IsFactor) ? LayoutMatch.Certain : LayoutMatch.No;
 

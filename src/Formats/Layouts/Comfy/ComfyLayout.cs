@@ -18,6 +18,13 @@ internal sealed class ComfyLayout : IAdapterLayout
     public string Name => LayoutName;
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Rules =>
+    [
+        "all that kohya cannot say",
+        "names without dots: refused, unless the architecture is known",
+    ];
+
+    /// <inheritdoc/>
     public LayoutMatch Detect(AdapterSource source) => ComfyKey.IsOf(source) ? LayoutMatch.Certain : LayoutMatch.No;
 
     /// <inheritdoc/>
@@ -42,13 +49,13 @@ internal sealed class ComfyLayout : IAdapterLayout
     public AdapterFiles Write(Adapter adapter)
     {
         LayoutLimits.Refuse(adapter, Limits(adapter));
-        return new KohyaWriter(adapter, Spelled).Write();
+        return new KohyaWriter(adapter, scalesTwice: false, Spelled).Write();
     }
 
     /// <summary>Plain factors under PEFT's endings, alpha where it says more than that the scale is 1. With a core between them they keep kohya's: ComfyUI looks for it beside those alone.</summary>
     private static IEnumerable<TensorToWrite> Spelled(KohyaModule module)
     {
-        TensorToWrite[] tensors = [.. module.Tensors()];
+        IReadOnlyList<TensorToWrite> tensors = module.Tensors;
         bool isPlain = !tensors.Any(tensor => EndsIn(tensor, KohyaKey.Mid)) && tensors.Any(tensor => EndsIn(tensor, KohyaKey.Down));
         return !isPlain ? tensors : tensors.Where(tensor => !(module.IsAlphaImplied && EndsIn(tensor, KohyaKey.Alpha))).Select(tensor =>
             EndsIn(tensor, KohyaKey.Down) ? Renamed(tensor, KohyaKey.Down, ComfyKey.A) : EndsIn(tensor, KohyaKey.Up) ? Renamed(tensor, KohyaKey.Up, ComfyKey.B) : tensor);

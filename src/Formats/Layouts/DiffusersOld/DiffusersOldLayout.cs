@@ -16,6 +16,14 @@ internal sealed class DiffusersOldLayout : IAdapterLayout
     public string Name => LayoutName;
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Rules =>
+    [
+        "scales: into B, rounded once",
+        "kinds other than LoRA: plain LoRA first, exactly or by SVD",
+        "transformers, values in full, embeddings: refused",
+    ];
+
+    /// <inheritdoc/>
     public LayoutMatch Detect(AdapterSource source) =>
         source.Tensors.Tensors.Any(tensor => DiffusersOldKey.Parse(tensor).IsFactor) ? LayoutMatch.Certain : LayoutMatch.No;
 

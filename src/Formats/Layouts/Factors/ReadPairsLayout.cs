@@ -12,6 +12,12 @@ internal abstract class ReadPairsLayout(string name, Func<TensorInfo, FactorKey>
     public string Name => name;
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Rules =>
+    [
+        "all: the layout is read, and not written",
+    ];
+
+    /// <inheritdoc/>
     public LayoutMatch Detect(AdapterSource source) => source.Tensors.Tensors.Any(tensor => parse(tensor).IsFactor) ? LayoutMatch.Certain : LayoutMatch.No;
 
     /// <inheritdoc/>
