@@ -88,8 +88,8 @@ public sealed class InspectionTests
         using TempFolder folder = new();
         string file = WrittenFile.Create(folder["k.safetensors"], new Dictionary<string, (long[], float[])>
         {
-            ["double_blocks.0.processor.qkv_lora1.down.weight"] = ([1, 2], [1, 2]),
-            ["double_blocks.0.processor.qkv_lora1.up.weight"] = ([2, 1], [1, 2]),
+            ["lora_controlnet"] = ([1], [0]),
+            ["input_blocks.1.0.in_layers.2.down"] = ([2, 1], [1, 2]),
         }, new Dictionary<string, string> { ["ss_base_model_version"] = "sdxl_base_v1-0", ["ss_sd_model_name"] = "None" });
         AdapterInspection inspection = AdapterInspection.Open(file, Plain);
         Assert.Equal("unread_layout", Assert.Single(inspection.Issues).Code);

@@ -54,6 +54,24 @@ public sealed class InspectCommandTests
         Assert.Equal("modules_to_save", head.GetProperty("kind").GetString());
     }
 
+    /// <summary>What a program does otherwise is a finding, and exits with 1; what it takes is none.</summary>
+    [Fact]
+    public void FindingsComeWhenAProgramIsAskedFor()
+    {
+        ToolRun taken = ToolRun.Of("inspect", Adapter, "--check", "vllm", "--json");
+        Assert.Equal(0, taken.Code);
+        Assert.Equal(0, taken.Json.GetProperty("findings").GetArrayLength());
+        ToolRun refused = ToolRun.Of("inspect", Paths.Fixture("peft", "lora-modules-to-save", "adapter"), "--check", "vllm", "--json");
+        Assert.Equal(1, refused.Code);
+        Assert.False(refused.Json.GetProperty("ok").GetBoolean());
+        Assert.Equal(["code", "severity", "message", "where"], Names(refused.Json.GetProperty("findings")[0]));
+        Assert.Equal("refused", refused.Json.GetProperty("findings")[0].GetProperty("code").GetString());
+        Assert.Contains("warning (refused): vLLM takes no weights in full", ToolRun.Of("inspect", Paths.Fixture("peft", "lora-modules-to-save", "adapter"), "--check", "vllm").Output);
+        ToolRun unknown = ToolRun.Of("inspect", Adapter, "--check", "vlm");
+        Assert.Equal(2, unknown.Code);
+        Assert.Contains("comfyui", unknown.Messages);
+    }
+
     [Fact]
     public void HashesComeWhenAskedFor()
     {
