@@ -56,7 +56,7 @@ public sealed class SpectrumTests
         InvalidOptionException refused = Assert.Throws<InvalidOptionException>(() => AdapterInspection.Open(model, Spectrum));
         Assert.Contains(model, refused.Message);
         using TempFolder folder = new();
-        SafetensorsBytes.Write(folder["x.safetensors"], new TestTensor("double_blocks.0.processor.qkv_lora1.down.weight", DType.F32, [1, 1], [1]));
+        SafetensorsBytes.Write(folder["x.safetensors"], new TestTensor("lora_controlnet", DType.F32, [1, 1], [1]));
         Assert.Throws<InvalidOptionException>(() => AdapterInspection.Open(folder["x.safetensors"], Spectrum));
     }
 
