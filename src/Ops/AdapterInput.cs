@@ -18,7 +18,8 @@ public sealed record AdapterInput(string Path, double Weight = 1)
 
     /// <summary>Opens it by what is known of its base.</summary>
     /// <param name="base">The base's word; null for none.</param>
-    internal Adapter Open(BaseFacts? @base) => AdapterLayouts.Open(Path, Reading with { Base = Known(@base) });
+    /// <param name="layout">The layout it is read by; null to find out.</param>
+    internal Adapter Open(BaseFacts? @base, string? layout = null) => AdapterLayouts.Open(Path, Reading with { Base = Known(@base) }, layout);
 
     /// <summary>The same with an open base.</summary>
     internal Adapter Open(Checkpoint @base) => Open(@base.Config is { } config ? BaseFacts.Of(config) : null);
