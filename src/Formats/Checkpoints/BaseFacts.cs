@@ -25,6 +25,12 @@ public sealed record BaseFacts
     /// <summary>How many experts a layer has.</summary>
     public long? Experts { get; init; }
 
+    /// <summary>The width of what goes from layer to layer.</summary>
+    public long? HiddenSize { get; init; }
+
+    /// <summary>The width within an expert.</summary>
+    public long? ExpertSize { get; init; }
+
     /// <summary>Whether output and input embeddings are one tensor.</summary>
     public bool? TiesWordEmbeddings { get; init; }
 
@@ -39,6 +45,8 @@ public sealed record BaseFacts
             Heads = heads,
             KeyValueHeads = Number(text, "num_key_value_heads") ?? heads,
             Experts = Number(text, "num_local_experts") ?? Number(text, "num_experts"),
+            HiddenSize = Number(text, "hidden_size"),
+            ExpertSize = Number(text, "moe_intermediate_size") ?? Number(text, "intermediate_size"),
             TiesWordEmbeddings = config.TiesWordEmbeddings,
         };
     }
@@ -63,6 +71,8 @@ public sealed record BaseFacts
         Heads = Heads ?? other.Heads,
         KeyValueHeads = KeyValueHeads ?? other.KeyValueHeads,
         Experts = Experts ?? other.Experts,
+        HiddenSize = HiddenSize ?? other.HiddenSize,
+        ExpertSize = ExpertSize ?? other.ExpertSize,
         TiesWordEmbeddings = TiesWordEmbeddings ?? other.TiesWordEmbeddings,
     };
 
@@ -89,6 +99,9 @@ public sealed record BaseFacts
         {
             KeyValueHeads = facts.KeyValueHeads ?? facts.Heads,
             Experts = header.KeyValues.GetValueOrDefault($"{facts.Architecture}.expert_count")?.Integer,
+            HiddenSize = header.KeyValues.GetValueOrDefault($"{facts.Architecture}.embedding_length")?.Integer,
+            ExpertSize = (header.KeyValues.GetValueOrDefault($"{facts.Architecture}.expert_feed_forward_length")
+                ?? header.KeyValues.GetValueOrDefault($"{facts.Architecture}.feed_forward_length"))?.Integer,
             TiesWordEmbeddings = header.Tensors.All(tensor => tensor.Name != "output.weight"),
         };
     }

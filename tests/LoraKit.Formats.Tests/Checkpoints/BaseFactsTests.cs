@@ -10,15 +10,15 @@ public sealed class BaseFactsTests
     [InlineData("""{ "model_type": "llama", "num_attention_heads": 32, "num_key_value_heads": 8, "tie_word_embeddings": false }""", "llama", 32, 8, null, false)]
     [InlineData("""{ "model_type": "mistral", "num_attention_heads": 32 }""", "llama", 32, 32, null, null)]
     [InlineData("""{ "model_type": "mixtral", "num_attention_heads": 32, "num_local_experts": 8 }""", "llama", 32, 32, 8, null)]
-    [InlineData("""{ "model_type": "qwen3_moe", "num_attention_heads": 32, "num_key_value_heads": 4, "num_experts": 128 }""", "qwen3moe", 32, 4, 128, null)]
+    [InlineData("""{ "model_type": "qwen3_moe", "num_attention_heads": 32, "num_key_value_heads": 4, "num_experts": 128, "hidden_size": 64, "intermediate_size": 9, "moe_intermediate_size": 8 }""", "qwen3moe", 32, 4, 128, null, 64, 8)]
     [InlineData("""{ "model_type": "gemma3", "text_config": { "model_type": "gemma3_text", "num_attention_heads": 8, "num_key_value_heads": 4 } }""", "gemma3", 8, 4, null, null)]
     [InlineData("""{ "model_type": "gpt_oss", "num_attention_heads": 64, "num_key_value_heads": 8, "num_local_experts": 32 }""", "gpt-oss", 64, 8, 32, null)]
     [InlineData("""{ "model_type": "mamba", "num_attention_heads": -1 }""", null, null, null, null, null)]
-    public void Of_a_configuration(string json, string? architecture, int? heads, int? keyValueHeads, int? experts, bool? ties)
+    public void Of_a_configuration(string json, string? architecture, int? heads, int? keyValueHeads, int? experts, bool? ties, int? hidden = null, int? expert = null)
     {
         using TempFolder folder = new();
         File.WriteAllText(folder["config.json"], json);
-        BaseFacts expected = new() { Architecture = architecture, Heads = heads, KeyValueHeads = keyValueHeads, Experts = experts, TiesWordEmbeddings = ties };
+        BaseFacts expected = new() { Architecture = architecture, Heads = heads, KeyValueHeads = keyValueHeads, Experts = experts, TiesWordEmbeddings = ties, HiddenSize = hidden, ExpertSize = expert };
         Assert.Equal(expected, BaseFacts.Of(ModelConfig.Parse(Encoding.UTF8.GetBytes(json), "config.json")));
         Assert.Equal(expected, BaseFacts.Find(folder.Path));
         Assert.Equal(expected, BaseFacts.Find(folder["config.json"]));
@@ -31,8 +31,8 @@ public sealed class BaseFactsTests
     public void Of_a_gguf_model()
     {
         using TempFolder folder = new();
-        File.WriteAllBytes(folder["m.gguf"], new GgufBytes().Key("general.architecture", "llama").Key("llama.attention.head_count", 4u).Key("llama.expert_count", 3u).ToArray());
-        Assert.Equal(new() { Architecture = "llama", Heads = 4, KeyValueHeads = 4, Experts = 3, TiesWordEmbeddings = true }, BaseFacts.Find(folder["m.gguf"]));
+        File.WriteAllBytes(folder["m.gguf"], new GgufBytes().Key("general.architecture", "llama").Key("llama.attention.head_count", 4u).Key("llama.expert_count", 3u).Key("llama.embedding_length", 64u).Key("llama.feed_forward_length", 8u).ToArray());
+        Assert.Equal(new() { Architecture = "llama", Heads = 4, KeyValueHeads = 4, Experts = 3, TiesWordEmbeddings = true, HiddenSize = 64, ExpertSize = 8 }, BaseFacts.Find(folder["m.gguf"]));
         Assert.True(BaseFacts.AreAll(folder["m.gguf"]));
     }
 

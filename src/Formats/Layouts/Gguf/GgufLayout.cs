@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Gguf;
 
@@ -35,13 +36,14 @@ internal sealed class GgufLayout : IAdapterLayout
         ? new GgufReader(source, file).Read()
         : throw new InvalidAdapterException($"{Printable.Text(source.Tensors.Path)}: is no GGUF file", source.Tensors.Path);
 
-    /// <summary>One alpha for all: what differs from it goes into B.</summary>
+    /// <summary>Fused stacks of experts become the experts' updates; one alpha for all, and what differs from it goes into B.</summary>
     public Adapter Fold(Adapter adapter)
     {
-        float alpha = GgufAlpha.Of(adapter.Deltas.OfType<LowRankDelta>());
-        return adapter.Deltas.OfType<LowRankDelta>().All(module => GgufAlpha.Is(module, alpha))
-            ? adapter
-            : adapter.WithDeltas([.. adapter.Deltas.Select(delta => delta is LowRankDelta module ? GgufAlpha.With(module, alpha) : delta)]);
+        BaseFacts facts = GgufHeads.Facts(adapter.Base, adapter.Metadata);
+        AdapterDelta[] single = [.. adapter.Deltas.SelectMany(delta => GgufExperts.Split(delta, facts) ?? (IEnumerable<AdapterDelta>)[delta])];
+        float alpha = GgufAlpha.Of(single.OfType<LowRankDelta>());
+        AdapterDelta[] folded = [.. single.Select(delta => delta is LowRankDelta module ? GgufAlpha.With(module, alpha) : delta)];
+        return folded.SequenceEqual(adapter.Deltas) ? adapter : adapter.WithDeltas(folded);
     }
 
     /// <inheritdoc/>

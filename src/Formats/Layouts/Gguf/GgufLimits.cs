@@ -18,6 +18,8 @@ internal static class GgufLimits
         return
         [
             .. FactorLimits.Of(adapter, takesEmbeddings: true), .. FactorLimits.Replacements(adapter),
+            .. adapter.Deltas.OfType<ExpertsDelta>().Any()
+                ? ["a fused stack of experts is divided by the sizes in the base's configuration (--base); those of gpt-oss, and where they fit two ways, are not"] : (string[])[],
             .. modules.Where(module => module.Down.Shape.Rank != 2 || module.Up.Shape.Rank != 2).Select(module => $"{Show(module)} has a kernel"),
             .. modules.Where(module => StoredType(module.Down) is null || StoredType(module.Up) is null)
                 .Select(module => $"{Show(module)} is stored as {module.Down.DType.FileName()} and {module.Up.DType.FileName()}, and llama.cpp multiplies by F32, F16 and BF16"),

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Layouts.Gguf;
 using LoraKit.Formats.Tensors;
@@ -133,6 +134,67 @@ public sealed class GgufWriteTests
         Refused("all 12", Adapter(new() { Architecture = architecture, Experts = 12 }, modules));
         Refused("numbers up to 10", Adapter(new() { Architecture = architecture }, modules[..4]));
         Refused("differ in shape or rank", Adapter(new() { Architecture = architecture }, [.. modules[..10], Lora(modules[10].Target.Module.Path, 3, 5, 7, 1 / 3.0)]));
+    }
+
+    /// <summary>Fused stacks, in both ways that files take their weights for: each expert's ΔW by the definition, gate over up.</summary>
+    [Theory]
+    [InlineData("qwen3moe", "mlp", ExpertColumns.RankMajor, false, "mlp.experts.{0}.gate_proj mlp.experts.{0}.up_proj mlp.experts.{0}.down_proj")]
+    [InlineData("qwen3moe", "mlp", ExpertColumns.RankMajor, true, "mlp.experts.{0}.gate_proj mlp.experts.{0}.up_proj mlp.experts.{0}.down_proj")]
+    [InlineData("llama", "mlp", ExpertColumns.ExpertMajor, true, "block_sparse_moe.experts.{0}.w1 block_sparse_moe.experts.{0}.w3 block_sparse_moe.experts.{0}.w2")]
+    public void A_fused_stack_becomes_its_experts(string architecture, string block, ExpertColumns order, bool turned, string names)
+    {
+        const int experts = 3, rank = 2, hidden = 7, size = 5;
+        BaseFacts facts = new() { Architecture = architecture, Experts = experts, HiddenSize = hidden, ExpertSize = size };
+        ExpertsDelta Stack(string name, int outputs, int inputs)
+        {
+            (int b, int a) = turned ? (inputs, outputs) : (outputs, inputs);
+            return new(new(new($"{Layer}{block}.experts"), name), Tensor(DType.F32, [experts * rank, a], Random(experts * rank * a, 1)), Tensor(DType.F32, [b, rank * experts], Random(b * rank * experts, 2)), experts, order, 1.5, 3);
+        }
+
+        // ΔWₑ(o, i), by the definition.
+        double At(ExpertsDelta stack, int e, int o, int i)
+        {
+            if (turned) (o, i) = (i, o);
+            double sum = 0;
+            double[] a = stack.Down.ToDoubles(), b = stack.Up.ToDoubles();
+            for (int r = 0; r < rank; r++)
+            {
+                int column = order == ExpertColumns.RankMajor ? (r * experts) + e : (e * rank) + r;
+                sum += b[(o * rank * experts) + column] * a[(((e * rank) + r) * (int)stack.Down.Shape[1]) + i];
+            }
+
+            return 1.5 * sum;
+        }
+
+        ExpertsDelta gateUp = Stack("gate_up_proj", 2 * size, hidden), down = Stack("down_proj", hidden, size);
+        Adapter folded = AdapterLayouts.Named("gguf").Fold(Adapter(facts, gateUp, down));
+        Written(folded, (file, again) =>
+        {
+            Assert.Equal(3 * experts, again.Deltas.Count);
+            Assert.True(file.TryGetTensor("blk.11.ffn_up_exps.weight.lora_b", out TensorInfo? up));
+            Assert.Equal(new TensorShape(experts, size, rank), up.Shape);
+            string[] leaf = names.Split(' ');
+            for (int e = 0; e < experts; e++)
+            {
+                double[][] updates = [.. leaf.Select(name => FactorSample.Update(again, Layer + string.Format(System.Globalization.CultureInfo.InvariantCulture, name, e)))];
+                for (int o = 0; o < size; o++)
+                {
+                    for (int i = 0; i < hidden; i++)
+                    {
+                        Assert.Equal(At(gateUp, e, o, i), updates[0][(o * hidden) + i], 1e-12);
+                        Assert.Equal(At(gateUp, e, size + o, i), updates[1][(o * hidden) + i], 1e-12);
+                        Assert.Equal(At(down, e, i, o), updates[2][(i * size) + o], 1e-12);
+                    }
+                }
+            }
+        });
+        // Sizes that are not known, or fit both ways; an architecture without experts by themselves.
+        foreach (BaseFacts unknown in new[] { facts with { ExpertSize = null }, facts with { HiddenSize = 11 }, facts with { Architecture = "gpt-oss" } })
+        {
+            Refused("fused stack", AdapterLayouts.Named("gguf").Fold(Adapter(unknown, gateUp)));
+        }
+
+        Refused("fused stack", AdapterLayouts.Named("gguf").Fold(Adapter(facts with { ExpertSize = 7 }, Stack("down_proj", 7, 7))));
     }
 
     [Theory]
