@@ -19,7 +19,7 @@ internal static class FoldedFactors
         foreach (AdapterDelta delta in adapter.Deltas) sources.TryAdd(delta.Target, delta);
         return new Adapter(folded.Path, folded.Layout, file: null)
         {
-            Deltas = [.. folded.Deltas.Select(delta => delta is LowRankDelta lora ? Rounded(lora, sources.GetValueOrDefault(delta.Target) as LowRankDelta, before, type) : delta)],
+            Deltas = [.. folded.Deltas.Select(delta => delta is LowRankDelta lora ? Rounded(lora, sources.GetValueOrDefault(delta.Target) as LowRankDelta, before, type) : Rounded(delta, sources.GetValueOrDefault(delta.Target), type))],
             Replacements = folded.Replacements,
             LayerReplication = folded.LayerReplication,
             Config = folded.Config,
@@ -36,5 +36,24 @@ internal static class FoldedFactors
         TensorValue Round(TensorValue value, TensorValue? of) => value is not ComputedTensor { DType: DType.F64 } || before.Contains(value)
             ? value
             : FactorStore.Store(folded.Target.Path, value.Shape, value.ToDoubles(), of?.DType ?? DType.F32, type);
+    }
+
+    /// <summary>Of other kinds, one tensor is what a layout folds into: a first factor, or all that there is.</summary>
+    private static AdapterDelta Rounded(AdapterDelta folded, AdapterDelta? source, FactorType type)
+    {
+        if (source is null || ReferenceEquals(folded, source)) return folded;
+        return folded switch
+        {
+            MagnitudeDelta dora => new MagnitudeDelta(Rounded(dora.Inner, (source as MagnitudeDelta)?.Inner, type), dora.Magnitude, dora.Axis, dora.Norm, dora.Epsilon),
+            DenseDelta dense => new DenseDelta(dense.Target, Round(dense.Values), dense.Scale),
+            Ia3Delta ia3 => new Ia3Delta(ia3.Target, Round(ia3.Factors), ia3.ByInput) { IsChange = ia3.IsChange, Orientation = ia3.Orientation, SquareIsInOut = ia3.SquareIsInOut, IsOptional = ia3.IsOptional },
+            LohaDelta loha => new LohaDelta(loha.Target, (Round(loha.First.Up), loha.First.Down), loha.Second, loha.Scale, loha.Alpha),
+            LokrDelta lokr => new LokrDelta(lokr.Target, lokr.First with { Up = Round(lokr.First.Up) }, lokr.Second, lokr.Scale, lokr.Alpha) { IsInnermost = lokr.IsInnermost },
+            _ => folded,
+        };
+
+        TensorValue Round(TensorValue value) => value is not ComputedTensor { DType: DType.F64 }
+            ? value
+            : FactorStore.Store(folded.Target.Path, value.Shape, value.ToDoubles(), source.Tensors[0].DType, type);
     }
 }
