@@ -129,6 +129,9 @@ public abstract class AdapterDelta
         return renamed;
     }
 
+    /// <summary>The same update of other values: each of <see cref="Tensors"/> in its place, of the same shape. Null for kinds that are only ever written as they are.</summary>
+    internal virtual AdapterDelta? WithTensors(Func<TensorValue, TensorValue> map) => null;
+
     /// <summary>An update is made of real numbers, and of at least one: an empty size would also defeat the checks of the others.</summary>
     internal static void RequireValues(ParameterName target, TensorValue tensor)
     {

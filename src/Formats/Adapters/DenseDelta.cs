@@ -27,7 +27,7 @@ public sealed class DenseDelta : AdapterDelta
     public override string Kind => "dense";
 
     /// <summary>The update before scaling.</summary>
-    public TensorValue Values { get; }
+    public TensorValue Values { get; private set; }
 
     /// <summary>The resolved multiplier.</summary>
     public double Scale { get; }
@@ -40,6 +40,14 @@ public sealed class DenseDelta : AdapterDelta
 
     /// <inheritdoc/>
     public override IReadOnlyList<TensorValue> Tensors => [Values];
+
+    /// <inheritdoc/>
+    internal override AdapterDelta WithTensors(Func<TensorValue, TensorValue> map)
+    {
+        DenseDelta copy = (DenseDelta)MemberwiseClone();
+        copy.Values = map(Values);
+        return copy;
+    }
 
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context) => new Contribution(this, context.Columns, context.Arithmetic);

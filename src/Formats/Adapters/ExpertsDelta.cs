@@ -70,6 +70,9 @@ public sealed class ExpertsDelta : AdapterDelta
     /// <inheritdoc/>
     internal override int RowDimensions => 2;
 
+    /// <inheritdoc/>
+    internal override AdapterDelta WithTensors(Func<TensorValue, TensorValue> map) => With(map(Down), map(Up), Scale, Alpha);
+
     /// <summary>The same stack's update with other factors, in the same order.</summary>
     internal ExpertsDelta With(TensorValue down, TensorValue up, double scale, double alpha) =>
         new(Target, down, up, Experts, Order, scale, alpha) { Orientation = Orientation, SquareIsInOut = SquareIsInOut };

@@ -27,7 +27,7 @@ public sealed class Ia3Delta : AdapterDelta
     public override string Kind => "ia3";
 
     /// <summary>l.</summary>
-    public TensorValue Factors { get; }
+    public TensorValue Factors { get; private set; }
 
     /// <summary>Whether it scales inputs, else outputs.</summary>
     public bool ByInput { get; }
@@ -43,6 +43,14 @@ public sealed class Ia3Delta : AdapterDelta
 
     /// <inheritdoc/>
     public override bool NeedsBase => true;
+
+    /// <inheritdoc/>
+    internal override AdapterDelta WithTensors(Func<TensorValue, TensorValue> map)
+    {
+        Ia3Delta copy = (Ia3Delta)MemberwiseClone();
+        copy.Factors = map(Factors);
+        return copy;
+    }
 
     /// <inheritdoc/>
     internal override bool Fits(TensorShape weight) => ByInput ? weight.Rank >= 2 && weight[1] == _count : weight.Rank >= 1 && weight[0] == _count;

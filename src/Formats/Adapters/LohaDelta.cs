@@ -44,10 +44,10 @@ public sealed class LohaDelta : AdapterDelta
     public override string Kind => "loha";
 
     /// <summary>B₁ [out, r] and A₁ [r, in·kernel].</summary>
-    public (TensorValue Up, TensorValue Down) First { get; }
+    public (TensorValue Up, TensorValue Down) First { get; private set; }
 
     /// <summary>B₂ [out, r] and A₂ [r, in·kernel].</summary>
-    public (TensorValue Up, TensorValue Down) Second { get; }
+    public (TensorValue Up, TensorValue Down) Second { get; private set; }
 
     /// <summary>The resolved multiplier.</summary>
     public double Scale { get; }
@@ -63,6 +63,15 @@ public sealed class LohaDelta : AdapterDelta
 
     /// <inheritdoc/>
     public override IReadOnlyList<TensorValue> Tensors => [.. First.Up.Parts, .. First.Down.Parts, .. Second.Up.Parts, .. Second.Down.Parts];
+
+    /// <inheritdoc/>
+    internal override AdapterDelta WithTensors(Func<TensorValue, TensorValue> map)
+    {
+        LohaDelta copy = (LohaDelta)MemberwiseClone();
+        copy.First = (map(First.Up), TuckerDown.Mapped(Target, First.Down, map));
+        copy.Second = (map(Second.Up), TuckerDown.Mapped(Target, Second.Down, map));
+        return copy;
+    }
 
     /// <inheritdoc/>
     internal override bool Fits(TensorShape weight) => FitsReshaped(_shape, weight);

@@ -36,10 +36,10 @@ public sealed class LokrDelta : AdapterDelta
     public override string Kind => "lokr";
 
     /// <summary>W₁ [o₁, i₁].</summary>
-    public KroneckerFactor First { get; }
+    public KroneckerFactor First { get; private set; }
 
     /// <summary>W₂ [o₂, i₂, …kernel].</summary>
-    public KroneckerFactor Second { get; }
+    public KroneckerFactor Second { get; private set; }
 
     /// <summary>The resolved multiplier.</summary>
     public double Scale { get; }
@@ -61,6 +61,17 @@ public sealed class LokrDelta : AdapterDelta
 
     /// <inheritdoc/>
     public override IReadOnlyList<TensorValue> Tensors => [.. First.Parts, .. Second.Parts];
+
+    /// <inheritdoc/>
+    internal override AdapterDelta WithTensors(Func<TensorValue, TensorValue> map)
+    {
+        LokrDelta copy = (LokrDelta)MemberwiseClone();
+        copy.First = Mapped(First);
+        copy.Second = Mapped(Second);
+        return copy;
+
+        KroneckerFactor Mapped(KroneckerFactor factor) => new(map(factor.Up), factor.Down is { } down ? TuckerDown.Mapped(Target, down, map) : null);
+    }
 
     /// <inheritdoc/>
     internal override bool Fits(TensorShape weight) => FitsReshaped(_shape, weight);

@@ -48,5 +48,8 @@ public sealed class LowRankDelta : FactoredDelta
         new(Target, down, up, scale, alpha, Orientation, SquareIsInOut) { IsEmbedding = IsEmbedding, AlphaTensor = AlphaTensor };
 
     /// <inheritdoc/>
+    internal override AdapterDelta WithTensors(Func<TensorValue, TensorValue> map) => With(TuckerDown.Mapped(Target, Down, map), map(Up), Scale, Alpha);
+
+    /// <inheritdoc/>
     public override IReadOnlyList<TensorValue> Tensors => Down is TuckerDown folded ? [folded.Down, folded.Mid, Up] : [Down, Up];
 }

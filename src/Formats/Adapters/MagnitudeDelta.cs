@@ -59,6 +59,10 @@ public sealed class MagnitudeDelta : AdapterDelta
     internal MagnitudeDelta With(AdapterDelta inner) => new(inner, Magnitude, Axis, Norm, Epsilon);
 
     /// <inheritdoc/>
+    internal override AdapterDelta? WithTensors(Func<TensorValue, TensorValue> map) =>
+        Inner.WithTensors(map) is { } inner ? new MagnitudeDelta(inner, Magnitude is null ? null : map(Magnitude), Axis, Norm, Epsilon) : null;
+
+    /// <inheritdoc/>
     public override TensorShape? Shape => Inner.Shape;
 
     /// <inheritdoc/>

@@ -21,6 +21,10 @@ internal sealed class TuckerDown : RowTensor
     /// <summary>The factor as it is stored, without the core that may be folded into it.</summary>
     public static TensorValue Stored(TensorValue down) => down is TuckerDown folded ? folded.Down : down;
 
+    /// <summary>A factor of other values, with or without a core: <paramref name="map"/> is told what is stored.</summary>
+    public static TensorValue Mapped(ParameterName target, TensorValue down, Func<TensorValue, TensorValue> map) =>
+        down is TuckerDown folded ? Of(target, map(folded.Down), map(folded.Mid)) : map(down);
+
     /// <summary>The fold of a pair: [r, in, k…].</summary>
     /// <exception cref="InvalidAdapterException">A part has no real values, the shapes do not chain, or the fold is larger than an array.</exception>
     public static TuckerDown Of(ParameterName target, TensorValue down, TensorValue mid)

@@ -49,8 +49,8 @@ public interface IAdapterLayout
     /// <summary>Whether the layout writes updates of this kind as they are; others have to become plain LoRA first. Names and scales are not looked at.</summary>
     bool Holds(AdapterDelta delta) => delta is LowRankDelta;
 
-    /// <summary>The same among all updates of an adapter: a file may have room for one kind alone.</summary>
-    bool Holds(AdapterDelta delta, Adapter adapter) => Holds(delta);
+    /// <summary>Which updates of an adapter the layout writes as they are, all of them together: a file may have room for one kind alone.</summary>
+    Predicate<AdapterDelta> HoldsOf(Adapter adapter) => Holds;
 
     /// <summary>
     /// The same updates as far as the layout has words for them: a scale, a rank, a setting that it cannot say goes into the factors, exactly. The adapter itself where

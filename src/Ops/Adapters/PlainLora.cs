@@ -23,7 +23,7 @@ internal static class PlainLora
             // Neither convert nor extract writes what updates a stack of experts.
             string instead = other is ExpertsDelta
                 ? "a stack of expert weights has no other form; merge it into its base"
-                : $"run 'convert --to peft{(other.NeedsBase ? " --base" : "")}' first, or merge it into its base and extract";
+                : $"run 'convert --to peft --max-error 0{(other.NeedsBase ? " --base" : "")}' first, or merge it into its base and extract";
             throw new UnsupportedException(
                 $"{Printable.Text(adapter.Path)}: module '{Printable.Text(other.Target.Label)}' is {(other.Facts.Dora ? "DoRA over " : "")}{other.Kind}, not plain LoRA; {instead}",
                 adapter.Path, other.Target.Label);

@@ -19,18 +19,9 @@ internal static class CastFactors
         if (type.Fixed() is not { } wanted) return adapter;
         return adapter.WithDeltas([.. adapter.Deltas.Select(Cast)]);
 
-        AdapterDelta Cast(AdapterDelta delta) => delta switch
-        {
-            _ when delta.Tensors.All(tensor => tensor.DType == wanted) => delta,
-            LowRankDelta { Down: TuckerDown tucker } lora =>
-                lora.With(TuckerDown.Of(lora.Target, Round(tucker.Down), Round(tucker.Mid)), Round(lora.Up), lora.Scale, lora.Alpha),
-            LowRankDelta lora => lora.With(Round(lora.Down), Round(lora.Up), lora.Scale, lora.Alpha),
-            DenseDelta dense => new DenseDelta(dense.Target, Round(dense.Values), dense.Scale) { Orientation = dense.Orientation, SquareIsInOut = dense.SquareIsInOut, IsEmbedding = dense.IsEmbedding, IsOptional = dense.IsOptional },
-            MagnitudeDelta { Magnitude: { } magnitude } dora => new MagnitudeDelta(Cast(dora.Inner), Round(magnitude), dora.Axis, dora.Norm, dora.Epsilon),
-            _ => throw new UnsupportedException(
-                $"module '{Printable.Text(delta.Target.Label)}': an update of kind {delta.Kind} is written as it is; expected plain LoRA, DoRA or a full difference to be stored as {wanted.FileName()}; "
-                + "leave --dtype out", tensor: delta.Target.Path),
-        };
+        AdapterDelta Cast(AdapterDelta delta) => delta.Tensors.All(tensor => tensor.DType == wanted) ? delta : delta.WithTensors(Round) ?? throw new UnsupportedException(
+            $"module '{Printable.Text(delta.Target.Label)}': an update of kind {delta.Kind} is written as it is; expected LoRA, DoRA, LoHa, LoKr, IA³ or a full difference to be stored as "
+            + $"{wanted.FileName()}; leave --dtype out", tensor: delta.Target.Path);
 
         TensorValue Round(TensorValue tensor) =>
             tensor.DType == wanted ? tensor : FactorStore.Store(tensor.Name, tensor.Shape, tensor.ToDoubles(), tensor.DType, type, losses);

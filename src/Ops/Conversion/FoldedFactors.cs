@@ -21,24 +21,22 @@ internal static class FoldedFactors
         if (type.Fixed() is not null) return folded;
         Dictionary<ParameterName, AdapterDelta> sources = [];
         foreach (AdapterDelta delta in adapter.Deltas) sources.TryAdd(delta.Target, delta);
-        return folded.WithDeltas([.. folded.Deltas.Select(delta => Rounded(delta, sources.GetValueOrDefault(delta.Target)))]);
+        return folded.WithDeltas([.. folded.Deltas.Select(Rounded)]);
 
-        AdapterDelta Rounded(AdapterDelta delta, AdapterDelta? source) => delta switch
+        AdapterDelta Rounded(AdapterDelta delta)
         {
-            LowRankDelta lora => Factors(lora, (source as LowRankDelta)?.Down, (source as LowRankDelta)?.Up),
-            MagnitudeDelta { Inner: LowRankDelta } dora => dora.With(Rounded(dora.Inner, (source as MagnitudeDelta)?.Inner)),
-            ExpertsDelta experts => experts.With(Round(delta, experts.Down, experts.Up), Round(delta, experts.Up, experts.Down), experts.Scale, experts.Alpha),
-            _ => delta,
-        };
+            if (!delta.Tensors.Any(IsComputed)) return delta;
+            IReadOnlyList<TensorValue> own = delta.Tensors, source = sources.GetValueOrDefault(delta.Target)?.Tensors ?? own;
+            return delta.WithTensors(value => IsComputed(value) ? FactorStore.Store(delta.Target.Path, value.Shape, value.ToDoubles(), TypeOf(value), type) : value) ?? delta;
 
-        LowRankDelta Factors(LowRankDelta delta, TensorValue? sourceDown, TensorValue? sourceUp)
-        {
-            TensorValue down = Round(delta, delta.Down, sourceDown), up = Round(delta, delta.Up, sourceUp);
-            return ReferenceEquals(down, delta.Down) && ReferenceEquals(up, delta.Up) ? delta : delta.With(down, up, delta.Scale, delta.Alpha);
+            // The type that the tensor in its place had, else its neighbours'.
+            DType TypeOf(TensorValue value)
+            {
+                int place = own.Count == source.Count ? own.ToList().FindIndex(tensor => ReferenceEquals(tensor, value)) : 0;
+                return source.Skip(place).Concat(source).FirstOrDefault(tensor => !IsComputed(tensor))?.DType ?? DType.F32;
+            }
         }
 
-        TensorValue Round(AdapterDelta delta, TensorValue value, TensorValue? source) => value is not ComputedTensor { DType: DType.F64 } || before.Contains(value)
-            ? value
-            : FactorStore.Store(delta.Target.Path, value.Shape, value.ToDoubles(), source is null or ComputedTensor { DType: DType.F64 } ? DType.F32 : source.DType, type);
+        bool IsComputed(TensorValue value) => value is ComputedTensor { DType: DType.F64 } && !before.Contains(value);
     }
 }

@@ -16,7 +16,11 @@ internal static class PlannedUpdates
     {
         // A base that lacks the bias of an optional update has nothing to be updated.
         AdapterDelta[] deltas = [.. adapter.Deltas.Where(d => @base is null || !d.IsOptional || @base.Of(d) is not null)];
-        bool IsKept(AdapterDelta delta) => AdapterLayouts.Named(options.Layout).Holds(delta) && names.Regrouping?.NeedsFactors(delta) != true;
+        Predicate<AdapterDelta> holds = AdapterLayouts.Named(options.Layout).HoldsOf(adapter);
+        bool isBounded = (options.Rank ?? options.Energy ?? options.MaxError) is not null;
+        // A bound asks for plain LoRA; what is that already, and what is no matrix, stays.
+        bool IsKept(AdapterDelta delta) => holds(delta) && names.Regrouping?.NeedsFactors(delta) != true
+            && (!isBounded || delta is LowRankDelta or SparseResidualDelta or DenseDelta { Values.Shape.Rank: 1 });
         if (@base is null) RequireBase(adapter, [.. deltas.Where(d => !IsKept(d) && (d.NeedsBase || d.Shape is null))]);
         PlannedUpdate[] updates = [.. deltas.Select(d => new PlannedUpdate(d, names.Of(d), @base?.Of(d), ConvertedForm.Kept))];
         HashSet<ModuleName> biased = Biased(updates, @base is not null);

@@ -45,7 +45,7 @@ internal static class UpdateProduct
     /// <exception cref="UnsupportedException">The update is of a kind that needs the base.</exception>
     public static TensorShape ShapeOf(AdapterDelta delta) => !delta.NeedsBase && delta.Shape is { } shape ? shape : throw new UnsupportedException(
         $"module '{Printable.Text(delta.Target.Module.Path)}': a {delta.Kind} update is none without its base; "
-        + "make plain LoRA of it with convert --to peft --base, or merge it into the base first", tensor: delta.Target.Module.Path);
+        + "make plain LoRA of it with convert --to peft --max-error 0 --base, or merge it into the base first", tensor: delta.Target.Module.Path);
 
     private static void RequireSize(AdapterDelta delta, long rows, long columns)
     {

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Tensors;
@@ -83,7 +84,26 @@ public sealed class DiffusersTests
         Assert.Equal(sample[Q + ".lora_magnitude_vector"], dora.Magnitude!.ToDoubles());
         Assert.Equal(sample.Product(Q + ".lora_B.weight", Q + ".lora_A.weight", turned: false, 1), FactorSample.Update(adapter, Q));
         Assert.IsType<LowRankDelta>(adapter.Deltas[1]);
-        Assert.Contains("DoRA", Assert.Throws<UnsupportedException>(() => AdapterLayouts.Named("diffusers").Write(adapter)).Message);
+        using SavedAdapter saved = new(adapter);
+        MagnitudeDelta back = saved.Adapter.Deltas.OfType<MagnitudeDelta>().Single();
+        Assert.Equal((dora.Target, dora.Facts, dora.Axis), (back.Target, back.Facts, back.Axis));
+        Assert.Equal((dora.Magnitude.Shape, dora.Magnitude.DType), (back.Magnitude!.Shape, back.Magnitude.DType));
+        Assert.Equal(dora.Magnitude.ToDoubles(), back.Magnitude.ToDoubles());
+        Assert.Equal(FactorSample.Update(adapter, Q), FactorSample.Update(saved.Adapter, Q));
+        JsonNode said = JsonNode.Parse(saved.Adapter.Metadata["lora_adapter_metadata"])!;
+        Assert.True((bool)said["unet.use_dora"]!);
+        Assert.NotEqual(true, (bool?)said["text_encoder.use_dora"]);
+    }
+
+    [Fact]
+    public void Magnitudes_of_some_modules_of_a_component_or_for_inputs_are_refused()
+    {
+        using Adapter adapter = Two().Tensor(Q + ".lora_magnitude_vector", DType.F32, 37).Read();
+        MagnitudeDelta dora = (MagnitudeDelta)adapter.Deltas[0];
+        string Limits(params AdapterDelta[] updates) => string.Join("; ", AdapterLayouts.Named("diffusers").Limits(new("x", "diffusers", null) { Deltas = updates }));
+        Assert.Contains("some modules of unet. have the magnitudes", Limits(dora, dora.Inner.Renamed(new(new("unet.other"), "weight"))));
+        MemoryTensor inputs = new("m", new TensorShape(1, 53), new float[53]);
+        Assert.Contains("for every input", Limits(new MagnitudeDelta(dora.Inner, inputs, MagnitudeAxis.FromShape)));
     }
 
     [Fact]

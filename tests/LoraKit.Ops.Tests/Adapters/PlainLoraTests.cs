@@ -12,8 +12,8 @@ namespace LoraKit.Ops.Tests.Adapters;
 public sealed class PlainLoraTests
 {
     [Theory]
-    [InlineData("loha", "convert --to peft'")]
-    [InlineData("DoRA over lora", "convert --to peft --base'")]
+    [InlineData("loha", "convert --to peft --max-error 0'")]
+    [InlineData("DoRA over lora", "convert --to peft --max-error 0 --base'")]
     [InlineData("lora_experts", "merge it into its base")]
     public void OtherKindsAreToBeConvertedFirst(string kind, string command)
     {

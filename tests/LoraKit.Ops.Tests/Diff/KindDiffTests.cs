@@ -29,6 +29,6 @@ public sealed class KindDiffTests
     {
         string adapter = Paths.Fixture("lycoris", "locon-dora", "adapter.safetensors");
         UnsupportedException refused = Assert.Throws<UnsupportedException>(() => DiffReport.Run(new() { A = adapter, B = adapter }));
-        Assert.Contains("convert --to peft --base", refused.Message);
+        Assert.Contains("convert --to peft --max-error 0 --base", refused.Message);
     }
 }

@@ -10,7 +10,7 @@ public sealed class WrittenKindTests
 {
     public static IEnumerable<TheoryDataRow<string, string>> Cases() =>
         from name in KindConformanceTests.Names()
-        from layout in (string[])["kohya", "lycoris"]
+        from layout in (string[])["kohya", "lycoris", "peft"]
         where Held(name, layout).Count > 0
         select new TheoryDataRow<string, string>(name, layout);
 
@@ -23,11 +23,12 @@ public sealed class WrittenKindTests
         TensorShape[] weights = [.. SafetensorsBytes.Read(@base).Values.Select(tensor => tensor.Shape)];
         using Adapter adapter = AdapterLayouts.Open(path);
         IAdapterLayout target = AdapterLayouts.Named(layout);
-        string prefix = layout == "lycoris" ? "lycoris_" : "lora_";
-        AdapterDelta[] updates = [.. adapter.Deltas.Where(delta => IsHeld(delta, target))];
+        Predicate<AdapterDelta> holds = target.HoldsOf(adapter);
+        string prefix = layout == "lycoris" ? "lycoris_" : "lora_", output = layout == "peft" ? temp["x"] : temp["x.safetensors"];
+        AdapterDelta[] updates = [.. adapter.Deltas.Where(delta => IsHeld(delta, holds))];
         Adapter folded = target.Fold(new(path, layout, null) { Deltas = [.. updates.Select(delta => delta.Renamed(new(new(prefix + delta.Target.Module.Path.Replace('.', '_')), delta.Target.Parameter)))] });
-        AdapterLayouts.Save(folded, temp["x.safetensors"], new());
-        using Adapter back = AdapterLayouts.Open(temp["x.safetensors"]);
+        AdapterLayouts.Save(folded, output, new());
+        using Adapter back = AdapterLayouts.Open(output);
         Assert.Equal(layout, back.Layout);
         foreach (AdapterDelta delta in updates)
         {
@@ -41,11 +42,12 @@ public sealed class WrittenKindTests
         }
     }
 
-    /// <summary>Of all PEFT's and LyCORIS' kinds, these are said in LyCORIS' files.</summary>
-    [Fact]
-    public void TheKindsThatAreHeldAreThese() => Assert.Equal(
-        ["dense", "diag-oft", "glora", "ia3", "loha", "lokr", "lora"],
-        KindConformanceTests.Names().SelectMany(name => Held(name, "lycoris")).Distinct().Order(StringComparer.Ordinal));
+    /// <summary>Of all PEFT's and LyCORIS' kinds, these are said in the other's files.</summary>
+    [Theory]
+    [InlineData("lycoris", "dense, diag-oft, glora, ia3, loha, lokr, lora")]
+    [InlineData("peft", "loha, lokr, lora")]
+    public void TheKindsThatAreHeldAreThese(string layout, string kinds) => Assert.Equal(
+        kinds, string.Join(", ", KindConformanceTests.Names().SelectMany(name => Held(name, layout)).Distinct().Order(StringComparer.Ordinal)));
 
     /// <summary>W + ΔW, made with the update's factors where it is a product.</summary>
     private static double[] Rows(AdapterDelta delta, TensorShape shape, double[] weight)
@@ -55,11 +57,12 @@ public sealed class WrittenKindTests
         return [.. weight.Zip(product, (w, d) => w + d)];
     }
 
-    private static bool IsHeld(AdapterDelta delta, IAdapterLayout target) => target.Holds(delta) && !delta.IsEmbedding && delta is not LokrDelta { IsInnermost: true };
+    private static bool IsHeld(AdapterDelta delta, Predicate<AdapterDelta> holds) => holds(delta) && !delta.IsEmbedding && delta is not LokrDelta { IsInnermost: true };
 
     private static List<string> Held(string name, string layout)
     {
         using Adapter adapter = AdapterLayouts.Open(KindConformanceTests.Files(name).Adapter);
-        return [.. adapter.Deltas.Where(delta => IsHeld(delta, AdapterLayouts.Named(layout))).Select(delta => delta.Kind).Distinct()];
+        Predicate<AdapterDelta> holds = AdapterLayouts.Named(layout).HoldsOf(adapter);
+        return [.. adapter.Deltas.Where(delta => IsHeld(delta, holds)).Select(delta => delta.Kind).Distinct()];
     }
 }

@@ -48,7 +48,7 @@ internal sealed class PeftKronecker
     {
         config["decompose_factor"] = _factor;
         config["decompose_both"] = _isBoth;
-        config["use_effective_conv2d"] = _hasCore;
+        if (_hasCore) config["use_effective_conv2d"] = true;
     }
 
     private long RankOf(LokrDelta update, PeftConfig? stated)

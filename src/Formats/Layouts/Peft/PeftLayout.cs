@@ -58,8 +58,12 @@ internal sealed class PeftLayout : IAdapterLayout
     public bool Holds(AdapterDelta delta) => PeftKinds.TypeOf(delta) is not null;
 
     /// <summary>One method for all modules; where they are of several, LoRA.</summary>
-    public bool Holds(AdapterDelta delta, Adapter adapter) => Holds(delta)
-        && (delta is LowRankDelta || (adapter.Deltas.All(update => update.Shape is { Rank: 1 } or null || Holds(update)) && !PeftKinds.Limits(adapter).Any() && PeftLimits.KindLimit(delta) is null));
+    public Predicate<AdapterDelta> HoldsOf(Adapter adapter)
+    {
+        bool isOne = adapter.Deltas.All(update => (update.Shape is { Rank: 1 } && update.Target.Parameter == "weight") || (Holds(update) && PeftLimits.KindLimit(update) is null))
+            && !PeftKinds.Limits(adapter).Any();
+        return delta => delta is LowRankDelta ? Holds(delta) : isOne && Holds(delta);
+    }
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Limits(Adapter adapter) => PeftLimits.Of(adapter);

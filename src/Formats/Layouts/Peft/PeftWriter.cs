@@ -90,7 +90,7 @@ internal sealed class PeftWriter
         // Factors are written at their full sizes.
         if (_config["use_bdlora"] is not null) _config["use_bdlora"] = null;
         SetFlag("use_dora", _adapter.Deltas.Any(delta => delta is MagnitudeDelta));
-        if (_type == PeftKinds.Loha) SetFlag("use_effective_conv2d", _adapter.Deltas.OfType<LohaDelta>().Any(loha => loha.First.Down is TuckerDown));
+        if (_adapter.Deltas.OfType<LohaDelta>().Any(loha => loha.First.Down is TuckerDown)) SetFlag("use_effective_conv2d", true);
         SetFlag("lora_bias", _adapter.Deltas.Any(delta => delta is DenseDelta));
         if (PeftOrientation.OfSquares(modules) is { } isInOut) SetFlag("fan_in_fan_out", isInOut);
 

@@ -24,7 +24,7 @@ internal sealed class Ia3 : IKohyaFamily
     public bool Holds(AdapterDelta update) => update is Ia3Delta { Target.Parameter: "weight" };
 
     /// <summary>PEFT has l itself.</summary>
-    public AdapterDelta Fold(AdapterDelta update, bool scalesTwice) => update is not Ia3Delta { IsChange: false } ia3 ? update : new Ia3Delta(ia3.Target, Change(ia3.Factors), ia3.ByInput)
+    public AdapterDelta Fold(AdapterDelta update, bool scalesTwice) => update is not Ia3Delta { IsChange: false } ia3 ? update : new Ia3Delta(ia3.Target, ScaledTensor.Plus(ia3.Factors, -1), ia3.ByInput)
     {
         IsChange = true,
         Orientation = ia3.Orientation,
@@ -44,10 +44,4 @@ internal sealed class Ia3 : IKohyaFamily
         module.Add(Less, ((Ia3Delta)update).Factors);
         module.Add(OnInput, new MemoryTensor(OnInput, DType.I64, new TensorShape(), BitConverter.GetBytes(((Ia3Delta)update).ByInput ? 1L : 0L)));
     }
-
-    private static RowTensor Change(TensorValue factors) => new(factors.Name, new TensorShape(factors.Shape.ElementCount), [factors], () =>
-    {
-        double[] values = factors.ToDoubles();
-        return (row, change) => change[0] = values[row] - 1;
-    });
 }
