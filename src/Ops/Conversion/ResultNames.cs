@@ -89,7 +89,7 @@ internal sealed class ResultNames
         {
             string[] modules = [.. adapter.Deltas.Select(delta => delta.Target.Module.Path).Distinct()];
             throw new UnsupportedException(
-                $"{file}: its modules ({List(modules)}) are of no architecture whose names are known ({string.Join(", ", all.Select(a => a.Name).Order(StringComparer.Ordinal))}), so they have no names in the layout {layout}",
+                $"{file}: its modules ({List(modules)}) are of no architecture whose names are known ({string.Join(", ", all.Select(a => a.Name).Order(StringComparer.Ordinal))}), so they have no names in the layout {layout}{(layout == Peft ? "; name the base with --base, and they get its names" : "")}",
                 adapter.Path, modules.FirstOrDefault());
         }
 
