@@ -4,6 +4,7 @@ using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Cloneofsimo;
 using LoraKit.Formats.Layouts.Diffusers;
 using LoraKit.Formats.Layouts.DiffusersOld;
+using LoraKit.Formats.Layouts.Gguf;
 using LoraKit.Formats.Layouts.Kohya;
 using LoraKit.Formats.Layouts.Mlx;
 using LoraKit.Formats.Layouts.Onnx;
@@ -20,6 +21,7 @@ public static class AdapterLayouts
     [
         new PeftLayout(), new KohyaLayout(KohyaLayout.KohyaName), new KohyaLayout(KohyaLayout.LycorisName),
         new DiffusersLayout(), new DiffusersOldLayout(), new CloneofsimoLayout(), new MlxLayout(), new OnnxLayout(),
+        new GgufLayout(),
     ];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>
@@ -81,7 +83,7 @@ public static class AdapterLayouts
     public static long Save(Adapter adapter, string path, AdapterSaveOptions options, CancellationToken cancellation = default)
     {
         IAdapterLayout layout = Named(adapter.Layout);
-        AdapterFiles files = layout.Write(adapter);
+        AdapterFiles files = layout.Write(adapter, path);
         CheckOutput(path, layout, files.IsSingleFile, options);
         AtomicOutputOptions outputOptions = Output(options, files.IsSingleFile ? [] : [.. files.Files.Select(file => file.RelativePath)]);
         using AtomicOutput output = files.IsSingleFile

@@ -53,7 +53,7 @@ internal sealed record BaseTarget(TensorEdit Edit, bool IsInOut, Region? Region)
     public ParameterName? Name => Region is null ? BaseNames.ParameterOf(Edit.Name) : null;
 
     /// <summary>The weight's shape, as [out, in, …kernel].</summary>
-    public TensorShape Weight => Region is not null ? Region.Weight(IsInOut) : IsInOut ? new(Edit.Shape[1], Edit.Shape[0]) : Edit.Shape;
+    public TensorShape Weight => Region is not null ? Region.Weight(Edit.Shape, IsInOut) : IsInOut ? new(Edit.Shape[1], Edit.Shape[0]) : Edit.Shape;
 
     /// <summary>The way it is stored, where it is a tensor by itself.</summary>
     public WeightOrientation? Orientation => Region is not null ? null : IsInOut ? WeightOrientation.InOut : WeightOrientation.OutIn;

@@ -17,15 +17,7 @@ internal static class CastFactors
     public static Adapter Of(Adapter adapter, FactorType type, RoundingLosses losses)
     {
         if (type.Fixed() is not { } wanted) return adapter;
-        return new Adapter(adapter.Path, adapter.Layout, file: null)
-        {
-            Deltas = [.. adapter.Deltas.Select(Cast)],
-            Replacements = adapter.Replacements,
-            LayerReplication = adapter.LayerReplication,
-            Config = adapter.Config,
-            Metadata = adapter.Metadata,
-            BaseModules = adapter.BaseModules,
-        };
+        return adapter.WithDeltas([.. adapter.Deltas.Select(Cast)]);
 
         AdapterDelta Cast(AdapterDelta delta) => delta switch
         {
@@ -33,6 +25,7 @@ internal static class CastFactors
             LowRankDelta { Down: TuckerDown tucker } lora =>
                 lora.With(TuckerDown.Of(lora.Target, Round(tucker.Down), Round(tucker.Mid)), Round(lora.Up), lora.Scale, lora.Alpha),
             LowRankDelta lora => lora.With(Round(lora.Down), Round(lora.Up), lora.Scale, lora.Alpha),
+            ExpertsDelta experts => experts.With(Round(experts.Down), Round(experts.Up), experts.Scale, experts.Alpha),
             DenseDelta dense => new DenseDelta(dense.Target, Round(dense.Values), dense.Scale) { Orientation = dense.Orientation, SquareIsInOut = dense.SquareIsInOut, IsEmbedding = dense.IsEmbedding, IsOptional = dense.IsOptional },
             MagnitudeDelta { Magnitude: { } magnitude } dora => new MagnitudeDelta(Cast(dora.Inner), Round(magnitude), dora.Axis, dora.Norm, dora.Epsilon),
             _ => throw new UnsupportedException(

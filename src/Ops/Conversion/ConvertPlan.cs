@@ -19,14 +19,15 @@ public sealed class ConvertPlan : IDisposable
 {
     private readonly Adapter _adapter;
     private readonly Checkpoint? _base;
+    private readonly BaseFacts? _known;
     private readonly BaseTargets? _targets;
     private readonly IReadOnlyList<PlannedUpdate> _updates;
     private readonly ResultNames _names;
     private readonly RenameMap? _renames;
 
-    private ConvertPlan(ConvertOptions options, Adapter adapter, Checkpoint? @base)
+    private ConvertPlan(ConvertOptions options, Adapter adapter, Checkpoint? @base, BaseFacts? known)
     {
-        (Options, _adapter, _base) = (options, adapter, @base);
+        (Options, _adapter, _base, _known) = (options, adapter, @base, known);
         _targets = @base is null ? null : new BaseTargets(adapter, ReplicatedBase.Of(@base, [adapter]));
         _names = ResultNames.Of(adapter, options.Layout, options.Architecture, _targets);
         _renames = options.Rename is { } renames ? new RenameMap(renames) : null;
@@ -41,7 +42,7 @@ public sealed class ConvertPlan : IDisposable
         Written = written;
         IAdapterLayout layout = AdapterLayouts.Named(options.Layout);
         outline = layout.Fold(outline);
-        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(outline).IsSingleFile, SaveOptions);
+        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(outline, options.Output.Path).IsSingleFile, SaveOptions);
     }
 
     /// <summary>What was asked.</summary>
@@ -81,9 +82,12 @@ public sealed class ConvertPlan : IDisposable
         Checkpoint? @base = null;
         try
         {
-            adapter = AdapterLayouts.Open(options.Adapter.Path, options.Adapter.Reading, options.From);
-            @base = options.Base is null ? null : Checkpoint.Open(options.Base);
-            return new ConvertPlan(options, adapter, @base);
+            BaseFacts? facts = options.Base is null ? null : BaseFacts.Find(options.Base);
+            BaseFacts? known = options.Adapter.Known(options.Architecture is null ? facts : new BaseFacts { Architecture = options.Architecture }.Or(facts ?? new()));
+            adapter = options.Adapter.Open(known, options.From);
+            // A configuration alone says all that some layouts need.
+            @base = options.Base is null || (facts is not null && BaseFacts.AreAll(options.Base)) ? null : Checkpoint.Open(options.Base);
+            return new ConvertPlan(options, adapter, @base, known);
         }
         catch
         {
@@ -181,9 +185,11 @@ public sealed class ConvertPlan : IDisposable
             Deltas = _names.Regrouping?.Apply(updates, Options.Output.ElementType, withValues) ?? updates,
             // A full value is made of what replaces the base's, and takes its place.
             Replacements = [.. carried.Where(r => r.Rows is not null || !replaced.Contains(r.Target)), .. values],
+            LayerReplication = _adapter.LayerReplication,
             Config = ResultConfig.Of(_adapter, Options.Layout, _names.Regrouping?.Architecture, isConverted),
-            Metadata = ResultMetadata.Of(_adapter, Options, _names.Regrouping?.Architecture, isConverted),
+            Metadata = ResultMetadata.Of(_adapter, Options, _names.Regrouping?.Architecture, isConverted, updates.All(update => update is LowRankDelta)),
             BaseModules = _targets?.Modules,
+            Base = _adapter.Base ?? _known,
         };
         IReadOnlyDictionary<ModuleName, ModuleName> renamed = _renames?.Of(ResultNames.Modules(result)) ?? new Dictionary<ModuleName, ModuleName>();
         written = _names.Written(_adapter, result, renamed);
@@ -197,7 +203,10 @@ public sealed class ConvertPlan : IDisposable
         [
             .. result.Replacements.Select(r => names.TryGetValue(r.Target.Module, out ModuleName name) ? new Replacement(r.Target with { Module = name }, r.Values, r.Rows, r.Reason) : r),
         ],
+        LayerReplication = result.LayerReplication,
         Config = result.Config,
         Metadata = result.Metadata,
+        BaseModules = result.BaseModules,
+        Base = result.Base,
     };
 }

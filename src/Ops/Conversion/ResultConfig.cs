@@ -26,6 +26,12 @@ internal static class ResultConfig
     /// <param name="isConverted">Whether any update is another now.</param>
     public static AdapterConfig? Of(Adapter adapter, string layout, Architecture? architecture, bool isConverted)
     {
+        // Another program's arguments mean nothing there.
+        if (adapter.Layout != layout && adapter.Config?.Json.ContainsKey("peft_type") == false)
+        {
+            return adapter.Config.BaseModel is { } model ? new AdapterConfig(new JsonObject { ["base_model_name_or_path"] = model }) : null;
+        }
+
         if (adapter.Config is null && layout == "peft" && architecture is not null) return ResultMetadata.Config(adapter, architecture);
         if (adapter.Config is not { } config || !isConverted) return adapter.Config;
         bool isLora = config.Json["peft_type"] is JsonValue type && type.TryGetValue(out string? name) && name == "LORA";

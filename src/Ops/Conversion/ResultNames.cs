@@ -49,6 +49,8 @@ internal sealed class ResultNames
         }
 
         if (OfLanguageModels.Contains(adapter.Layout) && OfLanguageModels.Contains(layout)) return new();
+        // Names with dots are a model's own, whichever it is.
+        if (layout == Peft && architecture is null && ArchitectureDetection.Of(adapter, ArchitectureList.All).Best is null && !adapter.Deltas.Any(delta => IsFlattened(delta.Target))) return new();
         (Architecture found, string? warning) = ArchitectureOf(adapter, layout, architecture);
         Regrouping.Regrouping regrouping = new(adapter, found, layout);
         return new(delta => regrouping.NameOf(delta.Target), replacement => replacement.Target) { Regrouping = regrouping, Warnings = warning is null ? [] : [warning] };
@@ -89,7 +91,7 @@ internal sealed class ResultNames
         {
             string[] modules = [.. adapter.Deltas.Select(delta => delta.Target.Module.Path).Distinct()];
             throw new UnsupportedException(
-                $"{file}: its modules ({List(modules)}) are of no architecture whose names are known ({string.Join(", ", all.Select(a => a.Name).Order(StringComparer.Ordinal))}), so they have no names in the layout {layout}{(layout == Peft ? "; name the base with --base, and they get its names" : "")}",
+                $"{file}: its modules ({List(modules)}) are of no architecture whose names are known ({string.Join(", ", all.Select(a => a.Name).Order(StringComparer.Ordinal))}), so they have no names in the layout {layout}{OrByBase(layout)}",
                 adapter.Path, modules.FirstOrDefault());
         }
 
@@ -97,7 +99,7 @@ internal sealed class ResultNames
         {
             throw new UnsupportedException(
                 $"{file}: {match.Leftover.Count} of its modules are nothing of {best.Name}, {(named is null ? "the nearest architecture" : "the architecture that was named")}: {List(match.Leftover)}; "
-                + $"expected all of one architecture{(named is null ? " (--arch names it)" : "")}", adapter.Path, match.Leftover[0]);
+                + $"expected all of one architecture{(named is null ? " (--arch names it)" : "")}{OrByBase(layout)}", adapter.Path, match.Leftover[0]);
         }
 
         if (match.Others.Count == 0) return (best, null);
@@ -109,6 +111,11 @@ internal sealed class ResultNames
 
         return (best, $"the adapter could be of {candidates}; the result is the same for {(match.Others.Count == 1 ? "both" : "all")}");
     }
+
+    /// <summary>For messages: PEFT's names are the base's.</summary>
+    private static string OrByBase(string layout) => layout == Peft ? "; the base tells where the dots of flattened names were: name it with --base" : "";
+
+    private static bool IsFlattened(ParameterName target) => !target.Module.Path.Contains('.');
 
     /// <summary>Whether files of the layout state their architecture.</summary>
     private static bool SaysArchitecture(string layout) => layout is "kohya";

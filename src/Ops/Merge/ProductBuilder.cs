@@ -8,7 +8,7 @@ namespace LoraKit.Ops.Merge;
 
 /// <summary>
 /// The low-rank updates of one tensor as one product: [w₁s₁U₁ | w₂s₂U₂ | …] · [V₁; V₂; …], with U·V = B·A where the base stores [out, in] and
-/// U·V = Aᵀ·Bᵀ where it stores [in, out]. The factors are read here and checked to be finite.
+/// U·V = Aᵀ·Bᵀ where it stores [in, out]. An update of some rows has zeros for the others. The factors are read here and checked to be finite.
 /// </summary>
 internal static class ProductBuilder
 {
@@ -51,7 +51,8 @@ internal static class ProductBuilder
             double scale = delta.Scale * weighted.Weight;
             if (!weighted.Transposed)
             {
-                ScaleInto(delta.Up, up, r, 1, (int)rows, r, scale, at);
+                int firstRow = (int)(weighted.Region?.FirstRow ?? 0), count = (int)(weighted.Region?.Rows ?? rows), firstOfUpdate = (int)(weighted.Rows?.First ?? 0);
+                ScaleInto(delta.Up, up.AsSpan(firstOfUpdate * r), r, 1, count, r, scale, (firstRow * rank) + at);
                 down.CopyTo(right.AsSpan(at * (int)columns));
                 return r;
             }
@@ -69,15 +70,15 @@ internal static class ProductBuilder
             return r;
         }
 
-        void ScaleInto(TensorValue tensor, T[] source, int rowStride, int columnStride, int sourceRows, int sourceColumns, double scale, int at)
+        void ScaleInto(TensorValue tensor, ReadOnlySpan<T> source, int rowStride, int columnStride, int sourceRows, int sourceColumns, double scale, long at)
         {
             for (int i = 0; i < sourceRows; i++)
             {
-                long from = (long)i * rowStride;
+                int from = i * rowStride;
                 long to = (i * rank) + at;
                 for (int k = 0; k < sourceColumns; k++)
                 {
-                    T scaled = round(double.CreateChecked(source[from + ((long)k * columnStride)]) * scale);
+                    T scaled = round(double.CreateChecked(source[from + (k * columnStride)]) * scale);
                     if (!T.IsFinite(scaled)) throw FiniteValues.Overflow(tensor, scale, inDoubles ? "F64" : "F32");
                     left[to + k] = scaled;
                 }

@@ -75,14 +75,17 @@ internal readonly record struct WeightedDelta(AdapterDelta Delta, double Weight,
     /// <summary>What it changes of the tensor; null for all of it.</summary>
     public Region? Region { get; init; }
 
+    /// <summary>Which rows of the update those are; null for all.</summary>
+    public RowRange? Rows { get; init; }
+
     /// <summary>The update that it is an expert's part of, and which; null where it is an update by itself.</summary>
     public (ExpertsDelta Whole, ExpertPart Part)? PartOf { get; init; }
 
     /// <summary>How many leading dimensions of the tensor count as rows, for it.</summary>
     public int RowDimensions => Region?.RowDimensions ?? Delta.RowDimensions;
 
-    /// <summary>Whether it is of low rank and on the whole tensor, so that a backend adds it as a product.</summary>
-    public bool IsProduct => Region is null && Delta is FactoredDelta;
+    /// <summary>Whether it is of low rank and on whole rows of the tensor, so that a backend adds it as a product.</summary>
+    public bool IsProduct => Delta is FactoredDelta && (Region is null || (Region.IsRows && !Transposed));
 }
 
 /// <summary>New values V for a tensor: W + weight·(V − W), which is V itself at weight 1.</summary>

@@ -125,13 +125,14 @@ internal sealed class TensorUpdates : IDisposable
         int columns = checked((int)Columns);
         if (delta.Region is not { } region) return Prepare(delta, _shape, Rows, columns, _baseRows, arithmetic);
         return new RegionContribution(
-            Prepare(delta, region.Weight(delta.Transposed), region.Rows, checked((int)region.Columns), RegionContribution.Base(_baseRows, region, columns), arithmetic),
+            Prepare(delta, region.Weight(_shape, delta.Transposed), region.Rows, checked((int)region.Columns), RegionContribution.Base(_baseRows, region, columns), arithmetic),
             region, columns);
     }
 
     private static IContribution Prepare(WeightedDelta delta, TensorShape shape, long rows, int columns, IBaseRows? @base, ManagedArithmetic arithmetic)
     {
         ContributionContext context = new(shape, rows, columns, @base, arithmetic);
+        if (delta.Rows is { } some) return RowsContribution.Of(delta.Delta, some, context);
         return delta.Transposed
             ? delta.Delta.PrepareTurned(context) ?? TransposedContribution.Of(delta.Delta, rows, columns, @base, arithmetic)
             : delta.Delta.Prepare(context);

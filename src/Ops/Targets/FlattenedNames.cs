@@ -57,20 +57,7 @@ internal sealed class FlattenedNames(IEnumerable<string> baseNames)
             targets[parameter] = unknown.Length == 1 ? new(Under(unknown[0], parameter).Single(), null) : new(null, Miss(parameter, unknown.Length));
         }
 
-        RefuseShared(targets);
         return targets;
-    }
-
-    /// <summary>A base of one part has the same names as another part may: a module of each would change one tensor twice.</summary>
-    private static void RefuseShared(Dictionary<ParameterName, Target> targets)
-    {
-        foreach (var shared in targets.Where(t => t.Value.Tensor is not null).GroupBy(t => t.Value.Tensor, t => t.Key).Where(group => group.Skip(1).Any()).ToArray())
-        {
-            foreach (ParameterName parameter in shared)
-            {
-                targets[parameter] = new(null, $"{parameter} could be {shared.Key}, and so could {string.Join(", ", shared.Where(other => other != parameter))}");
-            }
-        }
     }
 
     /// <summary>The base's names that are a prefix and what flattens to the parameter's.</summary>

@@ -10,12 +10,13 @@ namespace LoraKit.Ops.Targets;
 /// <param name="IsNew">True where the base lacks it, and the adapter brings all of it: a head for a new task.</param>
 /// <param name="Place">Which part of the tensor it is, for an expert's weight in a stack of all; null for all of it.</param>
 /// <param name="Singles">For a stack of experts that the base stores one by one: those tensors. There is no one tensor then.</param>
+/// <param name="Regrouped">For a weight that the base has in parts, or as a part, or in another order: the tensors. There is no one tensor then.</param>
 internal readonly record struct Target(
-    string? Tensor, string? Miss, bool TiedTo = false, bool IsNew = false, ExpertPlace? Place = null, ExpertTensors? Singles = null);
+    string? Tensor, string? Miss, bool TiedTo = false, bool IsNew = false, ExpertPlace? Place = null, ExpertTensors? Singles = null, RegroupedWeight? Regrouped = null);
 
 /// <summary>
 /// Adapter parameters ↔ base tensors. A name that the base has is taken as it is; else the one name that is the same but for wrapper
-/// prefixes; else a stack of experts for an expert's weight, or experts for a stack; else the tied partner of a missing embedding; else one unknown prefix, taken off or put on, that explains all the rest at
+/// prefixes; else what the base has by the vocabulary of an architecture; else a stack of experts for an expert's weight, or experts for a stack; else the tied partner of a missing embedding; else one unknown prefix, taken off or put on, that explains all the rest at
 /// once. Two equally good answers are no answer. See spec/algebra.md, "Names".
 /// </summary>
 internal static class TargetMatch
@@ -28,13 +29,19 @@ internal static class TargetMatch
     {
         BaseNames names = new(@base.Tensors.Keys);
         Dictionary<ParameterName, Target> targets = [];
-        List<ParameterName> missing = [], flattened = [];
+        List<ParameterName> missing = [], flattened = [], renamed = [];
         foreach (ParameterName parameter in parameters)
         {
             IReadOnlyList<string> found = names.Find(parameter.Path);
             if (found.Count == 1) targets[parameter] = new(found[0], null);
             else if (found.Count > 1) targets[parameter] = new(null, $"{parameter} could be any of {string.Join(", ", found)}");
-            else if (ExpertNames.Stack(parameter.Path, names) is var (stack, place)) targets[parameter] = new(stack, null, Place: place);
+            else renamed.Add(parameter);
+        }
+
+        Dictionary<ParameterName, Target> byArchitecture = new ArchitectureNames(names).Resolve(renamed);
+        foreach (ParameterName parameter in renamed.Where(parameter => !byArchitecture.ContainsKey(parameter)))
+        {
+            if (ExpertNames.Stack(parameter.Path, names) is var (stack, place)) targets[parameter] = new(stack, null, Place: place);
             else if (ExpertNames.Singles(parameter.Path, names) is { } singles) targets[parameter] = new(null, null, Singles: singles);
             else if (ExpertNames.OtherBlock(parameter.Path) is { } other && names.Find(other) is [var router]) targets[parameter] = new(router, null);
             else if (TiedEmbeddings.Partner(parameter.Path, @base) is { } partner) targets[parameter] = new(partner, null, TiedTo: true);
@@ -42,12 +49,18 @@ internal static class TargetMatch
         }
 
         RefuseScattered(targets);
+        foreach ((ParameterName parameter, Target target) in byArchitecture)
+        {
+            targets[parameter] = target;
+        }
+
         foreach ((ParameterName parameter, Target target) in new FlattenedNames(@base.Tensors.Keys).Resolve(flattened))
         {
             targets[parameter] = target;
         }
 
-        bool anyFound = targets.Values.Any(t => t.Tensor is not null);
+        RefuseShared(targets, [.. byArchitecture.Keys, .. flattened]);
+        bool anyFound = targets.Values.Any(t => t.Miss is null);
         List<Func<string, string?>> rules = UnknownPrefixRules(missing, names);
         if (rules.Count == 0 && missing.Where(p => whole.Contains(p) && names.LacksPartOf(p.Path)).ToHashSet() is { Count: > 0 } heads)
         {
@@ -88,6 +101,23 @@ internal static class TargetMatch
             foreach ((ParameterName parameter, Target target) in part)
             {
                 targets[parameter] = new(null, $"{parameter} could be {target.Tensor}, but the base has others of its kind under {spellings}");
+            }
+        }
+    }
+
+    /// <summary>
+    /// Of a pipeline's parts some have the same names, and a base may be one part alone; a file may have a module by two names. One of each would change one tensor twice.
+    /// </summary>
+    private static void RefuseShared(Dictionary<ParameterName, Target> targets, IReadOnlyCollection<ParameterName> ofPipelines)
+    {
+        if (ofPipelines.Count == 0) return;
+        var places = targets.Where(t => (t.Value.Tensor ?? t.Value.Regrouped?.Tensors[0]) is not null && t.Value is { TiedTo: false, Place: null })
+            .GroupBy(t => (t.Value.Tensor ?? t.Value.Regrouped!.Tensors[0], t.Value.Regrouped?.Part), t => t.Key);
+        foreach (var shared in places.Where(place => place.Skip(1).Any() && place.Any(ofPipelines.Contains)).ToArray())
+        {
+            foreach (ParameterName parameter in shared)
+            {
+                targets[parameter] = new(null, $"{parameter} could be {shared.Key.Item1}, and so could {string.Join(", ", shared.Where(other => other != parameter))}");
             }
         }
     }

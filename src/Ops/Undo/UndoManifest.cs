@@ -83,10 +83,12 @@ internal sealed record UndoTensor(
 /// <param name="Transposed">Whether the base stores the matrix as [in, out].</param>
 /// <param name="Region">What it changes of the tensor; null for all of it.</param>
 /// <param name="Part">Which part of that update it is; null for all of it.</param>
+/// <param name="Rows">Which rows of that update those are; null for all.</param>
 internal sealed record UndoUpdate(
     int Adapter, string Target, int Occurrence, bool Transposed,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Region? Region = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ExpertPart? Part = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ExpertPart? Part = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RowRange? Rows = null);
 
 /// <summary>The manifest's shape, known at build time.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

@@ -81,7 +81,7 @@ internal sealed class UndoRecorder(string path, Checkpoint @base, IReadOnlyList<
     }
 
     private UndoUpdate Describe(WeightedDelta update) =>
-        _updates[update.PartOf?.Whole ?? update.Delta] with { Transposed = update.Transposed, Region = update.Region, Part = update.PartOf?.Part };
+        _updates[update.PartOf?.Whole ?? update.Delta] with { Transposed = update.Transposed, Region = update.Region, Rows = update.Rows, Part = update.PartOf?.Part };
 
     private UndoAdapter Describe(AdapterInput input, CancellationToken cancellation)
     {

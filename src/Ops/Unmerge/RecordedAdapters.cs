@@ -57,9 +57,9 @@ internal sealed class RecordedAdapters : IDisposable
 
             ExpertsDelta? whole = update.Part is null ? null : delta as ExpertsDelta;
             if (update.Part is { } part) delta = whole?.Has(part) == true ? whole.Expert(delta.Target, part) : throw Unfit();
-            WeightedDelta weighted = new(delta, _record.Manifest.Adapters[update.Adapter].Weight, update.Transposed) { Region = update.Region };
+            WeightedDelta weighted = new(delta, _record.Manifest.Adapters[update.Adapter].Weight, update.Transposed) { Region = update.Region, Rows = update.Rows };
             bool fits = update.Region?.IsIn(merged) != false && merged.AsMatrix(weighted.RowDimensions).Columns == tensor.Columns
-                && delta.Fits(Weight(merged, weighted)) && Prediction.Subtracts(delta);
+                && Fits(delta, Weight(merged, weighted), update) && Prediction.Subtracts(delta);
             found.Add(fits ? weighted : throw Unfit());
 
             InvalidFileException Unfit() => UndoRecord.Damaged(_record.Path, $"the update of '{Printable.Text(update.Target)}' does not fit it", tensor.Name);
@@ -68,9 +68,17 @@ internal sealed class RecordedAdapters : IDisposable
         return found;
     }
 
+    private static bool Fits(AdapterDelta delta, TensorShape weight, UndoUpdate update)
+    {
+        bool isRows = update.Rows is not null || update.Region is { IsRows: true };
+        if (isRows && (update.Transposed || weight.Rank == 0)) return false;
+        if (update.Rows is not { } rows) return delta.Fits(weight);
+        return rows.IsValid && rows.Count == weight[0] && delta.Fits(rows.Whole(weight));
+    }
+
     /// <summary>The weight that an update is of, as [out, in].</summary>
     private static TensorShape Weight(TensorShape tensor, WeightedDelta update) => update.Region is { } region
-        ? region.Weight(update.Transposed)
+        ? region.Weight(tensor, update.Transposed)
         : update.Transposed ? Orientations.Turned(tensor, update.RowDimensions) ?? tensor : tensor;
 
     public void Dispose()

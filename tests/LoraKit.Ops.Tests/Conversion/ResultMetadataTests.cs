@@ -161,14 +161,14 @@ public class ResultMetadataTests
     {
         using TempFolder folder = new();
         FluxSample sample = new() { Metadata = { ["ss_network_module"] = "lycoris.kohya", ["ss_network_args"] = """{"algo": "loha"}""", ["ss_network_dim"] = "2", ["ss_network_alpha"] = "2" } };
-        // A constant ΔW is of rank 1.
         double[] ones = [.. Enumerable.Repeat(0.5, 16)];
         foreach (string part in (string[])["hada_w1_a", "hada_w2_a"]) sample.Add(new($"{FluxSample.Plain}.{part}", DType.F32, [8, 2], ones));
         foreach (string part in (string[])["hada_w1_b", "hada_w2_b"]) sample.Add(new($"{FluxSample.Plain}.{part}", DType.F32, [2, 8], ones));
         string path = folder["b.safetensors"];
-        Converting.Run(Converting.Options(sample.Save(folder["a.safetensors"]), path) with { Layout = "kohya", Rank = 3 });
+        Converting.Run(Options(folder, sample.Save(folder["a.safetensors"]), "diffusers", "b.safetensors") with { Rank = 3 });
         IReadOnlyDictionary<string, string> metadata = Metadata(path);
-        Assert.Equal(("networks.lora", "None", "1"), (metadata["ss_network_module"], metadata["ss_network_args"], metadata["ss_network_dim"]));
+        Assert.Equal(("networks.lora_flux", "None"), (metadata["ss_network_module"], metadata["ss_network_args"]));
+        Assert.DoesNotContain("ss_network_dim", metadata.Keys);
     }
 
     [Fact]

@@ -31,9 +31,10 @@ internal static class KohyaMetadata
         bool isUnknown = metadata.GetValueOrDefault(Alpha) == None;
         if (!isUnknown && modules.All(module => module.ReadFrom is not null && module.ReadFrom == modules[0].ReadFrom)) return metadata;
         // sd-scripts and LyCORIS: network_dim for linear layers and 1 × 1 kernels, conv_dim for larger ones.
-        KohyaModule[] kernels = [.. modules.Where(module => module.IsKernel)];
-        KohyaModule[] others = [.. modules.Where(module => !module.IsKernel)];
+        KohyaModule[] kernels = [.. modules.Where(module => module is { Rank: not null, IsKernel: true })];
+        KohyaModule[] others = [.. modules.Where(module => module is { Rank: not null, IsKernel: false })];
         if (others.Length == 0) others = kernels;
+        if (others.Length == 0) return metadata;
         (string rank, string alpha) = Shared(others);
         (string convRank, string convAlpha) = Shared(kernels);
         bool isNetwork = metadata.ContainsKey(Rank);
@@ -57,7 +58,7 @@ internal static class KohyaMetadata
 
     private static (string Rank, string Alpha) Shared(IReadOnlyList<KohyaModule> modules)
     {
-        long[] ranks = [.. modules.Select(module => module.Rank).Distinct().Take(2)];
+        long[] ranks = [.. modules.Select(module => module.Rank!.Value).Distinct().Take(2)];
         double[] alphas = [.. modules.Select(module => module.Alpha).Distinct().Take(2)];
         return (
             ranks is [var rank] ? rank.ToString(CultureInfo.InvariantCulture) : Dynamic,

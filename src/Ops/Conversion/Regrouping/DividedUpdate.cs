@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Adapters;
 
 namespace LoraKit.Ops.Conversion.Regrouping;
 

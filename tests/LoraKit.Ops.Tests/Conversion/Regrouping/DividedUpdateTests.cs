@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Tensors;
+using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Conversion.Regrouping;
 
 namespace LoraKit.Ops.Tests.Conversion.Regrouping;

@@ -74,7 +74,8 @@ internal static class Flux
     };
 
     private static int Shapes(IReadOnlyList<FoundModule> modules) =>
-        Evidence.Inputs(modules, module => module.Part.IsDenoiser && module.Place.Rule.Original.EndsWith(".qkv", StringComparison.Ordinal), Hidden) + Evidence.Without(modules, "single_blocks.");
+        Evidence.Inputs(modules, module => Evidence.Ends(module, ".qkv") || Evidence.Ends(module, ".linear1"), Hidden) + Evidence.Without(modules, "single_blocks.")
+        + Evidence.Ratio(modules, module => Evidence.Ends(module, "mlp.0"), 4) + Evidence.Blocks(modules, "double_blocks.", 19) + Evidence.Blocks(modules, "single_blocks.", 38);
 
     private static IEnumerable<NameRule> Embedder(string original, string diffusers) =>
         Under(original + ".", $"time_text_embed.{diffusers}.", Of("in_layer", "linear_1"), Of("out_layer", "linear_2"));

@@ -57,9 +57,9 @@ internal static class StableDiffusion
 
     /// <summary>What the denoiser attends to: the text encoders' width.</summary>
     private static int CrossAttention(IReadOnlyList<FoundModule> modules, long width) => Evidence.Inputs(
-        modules, module => module.Place.Rule.Original.EndsWith(".attn2.to_k", StringComparison.Ordinal) || module.Place.Rule.Original.EndsWith(".attn2.to_v", StringComparison.Ordinal), width);
+        modules, module => Evidence.Ends(module, ".attn2.to_k") || Evidence.Ends(module, ".attn2.to_v"), width);
 
     /// <summary>Version 1 has convolutions before and after its transformers, later ones linear layers.</summary>
     private static int? ProjectionRank(IReadOnlyList<FoundModule> modules) =>
-        modules.FirstOrDefault(module => module.Part.IsDenoiser && module.Place.Rule.Original.EndsWith(".proj_in", StringComparison.Ordinal) && module.Rank is not null)?.Rank;
+        modules.FirstOrDefault(module => Evidence.Ends(module, ".proj_in") && module.Rank is not null)?.Rank;
 }

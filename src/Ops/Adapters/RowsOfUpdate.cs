@@ -1,7 +1,7 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Tensors;
 
-namespace LoraKit.Ops.Conversion.Regrouping;
+namespace LoraKit.Ops.Adapters;
 
 /// <summary>Some of an update's rows as an update of their own: of s·B·A those of B, with the whole of A.</summary>
 internal static class RowsOfUpdate
