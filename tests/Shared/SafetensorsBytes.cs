@@ -22,14 +22,14 @@ internal sealed record TestTensor(string Name, DType DType, long[] Shape, double
 internal static class SafetensorsBytes
 {
     public static void Write(string path, params IReadOnlyList<TestTensor> tensors) =>
-        Write(path, new Dictionary<string, string> { ["format"] = "pt" }, tensors);
+        WriteWith(path, new Dictionary<string, string> { ["format"] = "pt" }, tensors);
 
     /// <summary>F32 tensors by name.</summary>
     public static void WriteSingles(
         string path, IReadOnlyDictionary<string, (long[] Shape, float[] Values)> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
-        Write(path, metadata, [.. tensors.Select(t => new TestTensor(t.Key, DType.F32, t.Value.Shape, [.. t.Value.Values.Select(v => (double)v)]))]);
+        WriteWith(path, metadata, [.. tensors.Select(t => new TestTensor(t.Key, DType.F32, t.Value.Shape, [.. t.Value.Values.Select(v => (double)v)]))]);
 
-    private static void Write(string path, IReadOnlyDictionary<string, string>? metadata, IReadOnlyList<TestTensor> tensors)
+    public static void WriteWith(string path, IReadOnlyDictionary<string, string>? metadata, IReadOnlyList<TestTensor> tensors)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         SafetensorsHeader header = SafetensorsHeader.Plan(tensors.Select(t => (t.Name, t.DType, new TensorShape(t.Shape))), metadata);

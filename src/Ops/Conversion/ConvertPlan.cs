@@ -187,7 +187,7 @@ public sealed class ConvertPlan : IDisposable
             Replacements = [.. carried.Where(r => r.Rows is not null || !replaced.Contains(r.Target)), .. values],
             LayerReplication = _adapter.LayerReplication,
             Config = ResultConfig.Of(_adapter, Options.Layout, _names.Regrouping?.Architecture, isConverted),
-            Metadata = ResultMetadata.Of(_adapter, Options, _names.Regrouping?.Architecture, isConverted),
+            Metadata = ResultMetadata.Of(_adapter, Options, _names.Regrouping?.Architecture, isConverted, updates.All(update => update is LowRankDelta)),
             BaseModules = _targets?.Modules,
             Base = _adapter.Base ?? _known,
         };

@@ -15,7 +15,8 @@ internal sealed class RenameMap
 {
     private const char Number = '#';
     private readonly string _path;
-    private readonly Dictionary<string, List<(string[] From, string[] To, string Name)>> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _exact = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<(string[] From, string[] To, string Name)>> _patterns = new(StringComparer.Ordinal);
 
     /// <exception cref="InvalidFileException">It is no JSON object of texts, or the numbers of an entry do not agree.</exception>
     /// <exception cref="InputNotFoundException">There is no such file.</exception>
@@ -28,7 +29,13 @@ internal sealed class RenameMap
             (string[] before, string[] after) = (Parts(from), Parts(name));
             if (from.Length == 0 || name.Length == 0) throw Broken($"'{Printable.Text(from)}' becomes {Printable.Text(to?.ToJsonString() ?? "null")}; expected the name of a module, and a new one");
             if (before.Count(IsAny) != after.Count(IsAny)) throw Broken($"'{Printable.Text(from)}' and '{Printable.Text(name)}' have different numbers of {Number}; expected one for one");
-            if (!_entries.TryGetValue(Key(before), out var alike)) _entries.Add(Key(before), alike = []);
+            if (!before.Any(IsAny))
+            {
+                _exact.Add(from, name);
+                continue;
+            }
+
+            if (!_patterns.TryGetValue(Key(before), out var alike)) _patterns.Add(Key(before), alike = []);
             alike.Add((before, after, from));
         }
     }
@@ -42,16 +49,14 @@ internal sealed class RenameMap
         HashSet<string> used = new(StringComparer.Ordinal);
         foreach (ModuleName module in modules)
         {
-            string[] parts = Parts(module.Path);
-            var entries = _entries.GetValueOrDefault(Key(parts))?.Where(entry => Fits(entry.From, parts)).ToArray() ?? [];
-            if (entries is [var one, var two, ..]) throw Broken($"'{Printable.Text(module.Path)}' is both '{Printable.Text(one.Name)}' and '{Printable.Text(two.Name)}'; expected one entry for a module");
-            if (entries is not [var (from, to, name)]) continue;
-            Queue<string> numbers = new(parts.Where((_, i) => IsAny(from[i])));
-            renamed.Add(module, new(string.Concat(to.Select(part => IsAny(part) ? numbers.Dequeue() : part))));
-            used.Add(name);
+            (string From, string To)[] entries = [.. EntriesOf(module.Path)];
+            if (entries is [var one, var two, ..]) throw Broken($"'{Printable.Text(module.Path)}' is both '{Printable.Text(one.From)}' and '{Printable.Text(two.From)}'; expected one entry for a module");
+            if (entries is not [var (from, to)]) continue;
+            renamed.Add(module, new(to));
+            used.Add(from);
         }
 
-        string[] left = [.. _entries.Values.SelectMany(alike => alike).Select(entry => entry.Name).Where(name => !used.Contains(name))];
+        string[] left = [.. _exact.Keys.Concat(_patterns.Values.SelectMany(alike => alike).Select(entry => entry.Name)).Where(name => !used.Contains(name))];
         if (left.Length > 0) throw Broken($"{left.Length} of its names are no module of the result: {Regrouping.Regrouping.List(left)}; expected names such as '{Printable.Text(modules.FirstOrDefault().Path ?? "")}'");
         if (modules.GroupBy(module => renamed.GetValueOrDefault(module, module)).FirstOrDefault(same => same.Skip(1).Any()) is { } collision)
         {
@@ -59,6 +64,19 @@ internal sealed class RenameMap
         }
 
         return renamed;
+    }
+
+    /// <summary>The entries that are for a module, and what each makes of its name.</summary>
+    private IEnumerable<(string From, string To)> EntriesOf(string module)
+    {
+        string[] parts = Parts(module);
+        foreach ((string[] from, string[] to, string name) in _patterns.GetValueOrDefault(Key(parts), []).Where(entry => Fits(entry.From, parts)))
+        {
+            Queue<string> numbers = new(parts.Where((_, i) => IsAny(from[i])));
+            yield return (name, string.Concat(to.Select(part => IsAny(part) ? numbers.Dequeue() : part)));
+        }
+
+        if (_exact.TryGetValue(module, out string? other)) yield return (module, other);
     }
 
     private static JsonObject Read(string path)

@@ -28,7 +28,8 @@ internal static class ResultMetadata
     /// <param name="options">The layout, the output's name, and what the user sets.</param>
     /// <param name="architecture">Whose modules they are; null where names did not have to tell.</param>
     /// <param name="isConverted">Whether any update is of another kind now.</param>
-    public static IReadOnlyDictionary<string, string> Of(Adapter adapter, ConvertOptions options, Architecture? architecture, bool isConverted)
+    /// <param name="isPlain">Whether all updates are plain LoRA.</param>
+    public static IReadOnlyDictionary<string, string> Of(Adapter adapter, ConvertOptions options, Architecture? architecture, bool isConverted, bool isPlain)
     {
         bool isSame = adapter.Layout == options.Layout;
         Dictionary<string, string> metadata = isSame ? new(adapter.Metadata) : Carried(adapter, options.Layout);
@@ -37,7 +38,7 @@ internal static class ResultMetadata
         if (!isSame && architecture is not null)
         {
             if (Specified.Contains(options.Layout)) AddModelSpec(metadata, architecture, Path.GetFileNameWithoutExtension(options.Output.Path));
-            if (Trained.Contains(options.Layout)) AddNetwork(metadata, adapter, architecture, options.Layout);
+            if (Trained.Contains(options.Layout)) AddNetwork(metadata, adapter, architecture, isPlain && options.Layout == KohyaLayout.KohyaName);
             if (adapter.Config is { } config && ComponentOf(adapter, options.Layout, architecture) is { } component) metadata[DiffusersMetadata.Key] = DiffusersMetadata.Pack(component, config);
         }
 
@@ -75,7 +76,7 @@ internal static class ResultMetadata
         : adapter.Metadata.Where(entry => !OfFile.Contains(entry.Key)).ToDictionary(StringComparer.Ordinal);
 
     /// <summary>What sd-scripts' own tools write of every LoRA.</summary>
-    private static void AddNetwork(Dictionary<string, string> metadata, Adapter adapter, Architecture architecture, string layout)
+    private static void AddNetwork(Dictionary<string, string> metadata, Adapter adapter, Architecture architecture, bool isSdScripts)
     {
         if (!metadata.TryGetValue(Version, out string? version) || !architecture.BaseModelVersions.Contains(version, StringComparer.OrdinalIgnoreCase))
         {
@@ -83,7 +84,7 @@ internal static class ResultMetadata
         }
 
         metadata["ss_v2"] = version.StartsWith("sd_v2", StringComparison.Ordinal) || version.StartsWith("sd_2", StringComparison.Ordinal) ? "True" : "False";
-        metadata.TryAdd(NetworkModule, layout == KohyaLayout.LycorisName ? "lycoris.kohya" : architecture.NetworkModule);
+        metadata.TryAdd(NetworkModule, isSdScripts ? architecture.NetworkModule : "lycoris.kohya");
         metadata.TryAdd(KohyaMetadata.Arguments, KohyaMetadata.None);
         // The writer finds them in the modules.
         metadata[KohyaMetadata.Rank] = metadata[KohyaMetadata.Alpha] = KohyaMetadata.None;

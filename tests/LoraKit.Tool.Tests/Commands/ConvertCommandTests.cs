@@ -16,8 +16,8 @@ public sealed class ConvertCommandTests
         Assert.Equal(0, run.Code);
         Assert.Equal(
             [
-                "command", "version", "ok", "path", "from", "to", "base", "out", "dryRun", "modules", "relativeError", "bytesWritten", "seconds",
-                "peakMemoryBytes", "warnings", "error",
+                "command", "version", "ok", "path", "from", "to", "architecture", "base", "out", "dryRun", "modules", "written", "folded", "metadata", "flushed", "subnormal", "relativeError",
+                "bytesWritten", "seconds", "peakMemoryBytes", "warnings", "error",
             ],
             run.Json.EnumerateObject().Select(p => p.Name));
         Assert.Equal("convert", run.Json.GetProperty("command").GetString());
@@ -48,6 +48,37 @@ public sealed class ConvertCommandTests
         Assert.Contains("would convert", run.Output);
         Assert.Contains("layers.0.q  loha  LoRA, nearest", run.Output);
         Assert.False(Directory.Exists(folder["out"]));
+    }
+
+    [Fact]
+    public void APlanOfNamesAndWhatWasWritten()
+    {
+        using TempFolder folder = new();
+        Dictionary<string, (long[], float[])> tensors = new()
+        {
+            ["lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight"] = ([3, 2], [1, 2, 3, 4, 5, 6]),
+            ["lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight"] = ([6, 3], [1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1]),
+            ["lora_unet_double_blocks_0_img_attn_qkv.alpha"] = ([], [6]),
+        };
+        TensorFile.Write(folder["a.safetensors"], tensors, new Dictionary<string, string> { ["ss_base_model_version"] = "flux1", ["ss_output_name"] = "mine" });
+        string[] line = ["convert", folder["a.safetensors"], "--from", "kohya", "--to", "diffusers", "--out", folder["b.safetensors"]];
+        ToolRun plan = ToolRun.Of([.. line, "--dry-run", "--verbose"]);
+        Assert.Equal(0, plan.Code);
+        Assert.Contains("lora_unet_double_blocks_0_img_attn_qkv  transformer.transformer_blocks.0.attn.to_q", plan.Output);
+        Assert.False(File.Exists(folder["b.safetensors"]));
+        JsonElement planned = ToolRun.Of([.. line, "--dry-run", .. Common]).Json;
+        Assert.Equal(3, planned.GetProperty("written").GetArrayLength());
+        Assert.All((string[])["folded", "metadata", "flushed", "subnormal", "bytesWritten"], name => Assert.Equal(JsonValueKind.Null, planned.GetProperty(name).ValueKind));
+
+        JsonElement json = ToolRun.Of([.. line, "--dtype", "f16", "--metadata", "modelspec.title=a=b", .. Common]).Json;
+        Assert.Equal(("kohya", "diffusers", "flux1"), (json.GetProperty("from").GetString(), json.GetProperty("to").GetString(), json.GetProperty("architecture").GetString()));
+        Assert.Equal(
+            ["transformer.transformer_blocks.0.attn.to_q", "transformer.transformer_blocks.0.attn.to_k", "transformer.transformer_blocks.0.attn.to_v"],
+            json.GetProperty("written").EnumerateArray().Select(module => module.GetProperty("name").GetString()));
+        Assert.All(json.GetProperty("written").EnumerateArray(), module => Assert.Equal("lora_unet_double_blocks_0_img_attn_qkv", Assert.Single(module.GetProperty("from").EnumerateArray()).GetString()));
+        Assert.Equal((0, 0, 0), (json.GetProperty("folded").GetInt32(), json.GetProperty("flushed").GetInt32(), json.GetProperty("subnormal").GetInt32()));
+        JsonElement metadata = json.GetProperty("metadata");
+        Assert.Equal(("a=b", "mine"), (metadata.GetProperty("modelspec.title").GetString(), metadata.GetProperty("ss_output_name").GetString()));
     }
 
     [Fact]

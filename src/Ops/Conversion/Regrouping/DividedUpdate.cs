@@ -17,7 +17,7 @@ internal static class DividedUpdate
     public static IEnumerable<AdapterDelta> Of(AdapterDelta delta, long[] parts, IReadOnlyList<ParameterName> targets, bool withValues)
     {
         IReadOnlyList<(long First, long Columns)>? blocks =
-            withValues && (delta as LowRankDelta ?? (delta as MagnitudeDelta)?.Inner) is LowRankDelta { Rank: > 1 } lora ? RankBlocks.Of(lora.Up.ToDoubles(), lora.Rank, parts) : null;
+            withValues && (delta as LowRankDelta ?? (delta as MagnitudeDelta)?.Inner) is LowRankDelta lora ? RankBlocks.Of(lora.Up.ToDoubles(), lora.Rank, parts) : null;
         long row = 0;
         for (int part = 0; part < parts.Length; part++)
         {

@@ -77,7 +77,7 @@ internal sealed class FusedUpdate(ParameterName target, long[] parts, FactorType
 
     private ComputedTensor Store(TensorValue tensor, double factor, DType source, FactorType wanted)
     {
-        if (!withValues) return new ComputedTensor(tensor.Name, DType.F32, tensor.Shape, (_, bytes) => bytes.Clear());
+        if (!withValues) return new ComputedTensor(tensor.Name, source, tensor.Shape, (_, bytes) => bytes.Clear());
         double[] values = tensor.ToDoubles();
         for (int i = 0; i < values.Length; i++) values[i] *= factor;
         // A type that was named is rounded to once, when everything is computed.

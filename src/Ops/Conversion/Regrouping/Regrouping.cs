@@ -129,6 +129,8 @@ internal sealed class Regrouping
         NameRule rule = group.Rule;
         string parameter = ParameterOf(members[0].Target, group);
         if (members.GroupBy(member => member.Target).FirstOrDefault(same => same.Skip(1).Any()) is { } twice) throw Unfit(group, twice.First(), "has several updates; expected one (stack them first)");
+        if (members.FirstOrDefault(member => member.Shape is { Rank: 0 }) is { } scalar) throw Unfit(group, scalar, "is one number");
+        if (members.FirstOrDefault(member => Inner(member) != Inner(members[0])) is { } other) throw Unfit(group, other, $"is {other.Shape}, and another part of its weight {members[0].Shape}");
         long columns = members.Concat(all.Where(delta => _places.TryGetValue(delta.Target.Module, out var place) && place.Group.Key == group.Key))
             .Select(member => member.Shape).FirstOrDefault(shape => shape is { Rank: > 1 }) is { } matrix ? matrix[1] : 0;
         if (!group.IsDivided)
@@ -148,6 +150,9 @@ internal sealed class Regrouping
         if (!rule.IsFused) return [RowsOfUpdate.Take(members[0], target, [.. rule.Division.Segments(rows, columns).OrderBy(segment => segment.First).Select(segment => (segment.PartFirst, segment.Rows))])];
         return [new FusedUpdate(target, rows, type, withValues).Of([.. members.Select(member => (_places[member.Target.Module].Module, member)).OrderBy(member => member.Module)])];
     }
+
+    /// <summary>The elements of a row.</summary>
+    private static long Inner(AdapterDelta member) => member.Shape!.Value.ElementCount / member.Shape.Value[0];
 
     /// <summary>In the words that adapters have: only checkpoints have the original's own.</summary>
     private static string ParameterOf(ParameterName target, WeightGroup group) => target.Parameter == group.Rule.OriginalParameter ? "weight" : target.Parameter;
