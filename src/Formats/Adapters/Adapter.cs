@@ -1,3 +1,5 @@
+using LoraKit.Formats.Checkpoints;
+
 namespace LoraKit.Formats.Adapters;
 
 /// <summary>How much an issue matters.</summary>
@@ -59,11 +61,27 @@ public sealed class Adapter : IDisposable
     /// </summary>
     public IReadOnlyCollection<ModuleName>? BaseModules { get; init; }
 
+    /// <summary>What else an operation, or the file, knows of the base; null where nothing is. A layout may name and order by it.</summary>
+    public BaseFacts? Base { get; init; }
+
     /// <summary>The file's own metadata.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 
     /// <summary>What is odd about it.</summary>
     public IReadOnlyList<AdapterIssue> Issues { get; init; } = [];
+
+    /// <summary>The same with other updates; the file stays this adapter's.</summary>
+    internal Adapter WithDeltas(IReadOnlyList<AdapterDelta> deltas) => new(Path, Layout, file: null)
+    {
+        Deltas = deltas,
+        Replacements = Replacements,
+        LayerReplication = LayerReplication,
+        Config = Config,
+        BaseModules = BaseModules,
+        Base = Base,
+        Metadata = Metadata,
+        Issues = Issues,
+    };
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => _file?.Dispose();

@@ -44,6 +44,9 @@ public abstract class AdapterDelta
     /// <summary>Whether a base without the target is no miss: the bias that IA3 would scale, where the layer has none.</summary>
     public bool IsOptional { get; init; }
 
+    /// <summary>The tensor that states alpha, in a layout that has one: written back as long as it tells the scale.</summary>
+    internal TensorValue? AlphaTensor { get; init; }
+
     /// <summary>Whether ΔW depends on the base's weight W.</summary>
     public virtual bool NeedsBase => false;
 

@@ -70,6 +70,10 @@ public sealed class ExpertsDelta : AdapterDelta
     /// <inheritdoc/>
     internal override int RowDimensions => 2;
 
+    /// <summary>The same stack's update with other factors, in the same order.</summary>
+    internal ExpertsDelta With(TensorValue down, TensorValue up, double scale, double alpha) =>
+        new(Target, down, up, Experts, Order, scale, alpha) { Orientation = Orientation, SquareIsInOut = SquareIsInOut };
+
     /// <summary>The update of one expert's weight, or of some outputs of it.</summary>
     /// <param name="target">The weight.</param>
     /// <param name="part">Which part of the stack.</param>

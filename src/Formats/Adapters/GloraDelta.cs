@@ -9,8 +9,6 @@ namespace LoraKit.Formats.Adapters;
 /// </summary>
 public sealed class GloraDelta : AdapterDelta
 {
-    private readonly GloraFactors? _other;
-
     /// <summary>An update of <paramref name="target"/>.</summary>
     /// <param name="target">What it updates.</param>
     /// <param name="factors">The factors by their meaning.</param>
@@ -33,7 +31,7 @@ public sealed class GloraDelta : AdapterDelta
 
         RequireScale(target, factors.A1, factors.Scale, "GLoRA");
         if (other is not null) RequireScale(target, other.A1, other.Scale, "GLoRA");
-        (Factors, _other, Alpha) = (factors, other, alpha);
+        (Factors, Other, Alpha) = (factors, other, alpha);
     }
 
     /// <inheritdoc/>
@@ -41,6 +39,12 @@ public sealed class GloraDelta : AdapterDelta
 
     /// <summary>The factors.</summary>
     public GloraFactors Factors { get; }
+
+    /// <summary>The second way to take the same tensors; null where there is none.</summary>
+    internal GloraFactors? Other { get; }
+
+    /// <summary>Whether the file names the factors as LyCORIS did before version 3: a1 for A₂, b1 for B₂.</summary>
+    internal bool IsExchanged { get; init; }
 
     /// <summary>The file's alpha, for reports.</summary>
     public double? Alpha { get; }
@@ -58,12 +62,12 @@ public sealed class GloraDelta : AdapterDelta
     public override bool NeedsBase => true;
 
     /// <inheritdoc/>
-    internal override bool Fits(TensorShape weight) => Factors.Fits(weight) || _other?.Fits(weight) == true;
+    internal override bool Fits(TensorShape weight) => Factors.Fits(weight) || Other?.Fits(weight) == true;
 
     /// <inheritdoc/>
     internal override IContribution Prepare(ContributionContext context)
     {
-        GloraFactors factors = Factors.Fits(context.Weight) ? Factors : _other!;
+        GloraFactors factors = Factors.Fits(context.Weight) ? Factors : Other!;
         return new Contribution(factors, context);
     }
 

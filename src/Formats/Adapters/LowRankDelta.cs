@@ -38,9 +38,6 @@ public sealed class LowRankDelta : FactoredDelta
     /// <inheritdoc/>
     public override DeltaFacts Facts => new(Rank, Alpha, Scale);
 
-    /// <summary>The tensor that states alpha, in a layout that has one: written back as long as it tells the scale.</summary>
-    internal TensorValue? AlphaTensor { get; init; }
-
     /// <summary>The same module's update with other factors: target, orientation and the kind of module stay.</summary>
     /// <param name="down">A: [r, in, …kernel], of the same trailing sizes.</param>
     /// <param name="up">B: [out, r] or [out, r, 1, …].</param>

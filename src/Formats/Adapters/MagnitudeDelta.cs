@@ -55,6 +55,9 @@ public sealed class MagnitudeDelta : AdapterDelta
     /// <summary>ε.</summary>
     public double Epsilon { get; }
 
+    /// <summary>The same magnitudes around another form of the update.</summary>
+    internal MagnitudeDelta With(AdapterDelta inner) => new(inner, Magnitude, Axis, Norm, Epsilon);
+
     /// <inheritdoc/>
     public override TensorShape? Shape => Inner.Shape;
 
@@ -109,7 +112,8 @@ public sealed class MagnitudeDelta : AdapterDelta
 
     private double[]? Read(ContributionContext context) => Magnitude is null ? null : context.Read(Magnitude);
 
-    private bool IsByOutput(TensorShape weight) => Axis switch
+    /// <summary>Whether the magnitudes belong to the outputs of a weight of this shape.</summary>
+    internal bool IsByOutput(TensorShape weight) => Axis switch
     {
         MagnitudeAxis.Output => true,
         MagnitudeAxis.Input => false,

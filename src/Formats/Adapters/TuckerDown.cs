@@ -18,6 +18,9 @@ internal sealed class TuckerDown : RowTensor
     /// <summary>The stored core: [r, i, k…].</summary>
     public TensorValue Mid { get; }
 
+    /// <summary>The factor as it is stored, without the core that may be folded into it.</summary>
+    public static TensorValue Stored(TensorValue down) => down is TuckerDown folded ? folded.Down : down;
+
     /// <summary>The fold of a pair: [r, in, k…].</summary>
     /// <exception cref="InvalidAdapterException">A part has no real values, the shapes do not chain, or the fold is larger than an array.</exception>
     public static TuckerDown Of(ParameterName target, TensorValue down, TensorValue mid)

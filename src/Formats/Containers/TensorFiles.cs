@@ -1,4 +1,5 @@
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Gguf;
 using LoraKit.Formats.Npz;
 using LoraKit.Formats.Onnx;
 using LoraKit.Formats.Pickle;
@@ -11,7 +12,7 @@ namespace LoraKit.Formats.Containers;
 /// <summary>Opening a tensor file in whatever container it is: told by its bytes, not by its name.</summary>
 public static class TensorFiles
 {
-    /// <summary>Opens a safetensors file, a file of torch.save (both of its forms), an .npz archive or an ONNX Runtime adapter. Nothing in a pickle is executed.</summary>
+    /// <summary>Opens a safetensors file, a file of torch.save (both of its forms), an .npz archive, an ONNX Runtime adapter or a GGUF file. Nothing in a pickle is executed.</summary>
     /// <param name="path">The file; symbolic links are followed.</param>
     /// <exception cref="InputNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidFileException">It is none of these, is damaged, or is a pickle that names anything but tensors and plain values.</exception>
@@ -24,6 +25,7 @@ public static class TensorFiles
             ITensorSource? opened = KindOf(file) switch
             {
                 FileKind.Zip => OfZip(file),
+                FileKind.Gguf => GgufFile.Read(file),
                 FileKind.OnnxAdapter => OnnxAdapterFile.Read(file),
                 FileKind.Pickle => LegacyTorchFile.Read(file),
                 _ => null,

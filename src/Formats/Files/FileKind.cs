@@ -80,7 +80,7 @@ public static class FileKinds
         FileKind.Xml => "this is an XML document, probably saved in place of a download that failed; download the file again",
         FileKind.Zip => "this is a zip archive (a PyTorch .pt/.bin or .npz file under another name); save the weights as safetensors",
         FileKind.Pickle => "this is a Python pickle (a PyTorch file under another name); save the weights as safetensors",
-        FileKind.Gguf => "this is a GGUF file, which is not read yet; choose the safetensors file",
+        FileKind.Gguf => "this is a GGUF file; only adapters are read from one",
         FileKind.Npy => "this is a NumPy array under another name; save the weights as safetensors",
         FileKind.Hdf5 => "this is an HDF5 file under another name; save the weights as safetensors",
         FileKind.Gzip => "this is gzip-compressed; decompress it first",

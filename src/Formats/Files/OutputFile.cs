@@ -101,6 +101,15 @@ public sealed class OutputFile
         }
     }
 
+    /// <summary>Reads what was written at a position.</summary>
+    /// <exception cref="OutputException">It is something else.</exception>
+    internal void Confirm(long offset, ReadOnlySpan<byte> written)
+    {
+        byte[] read = new byte[written.Length];
+        Read(offset, read);
+        if (!written.SequenceEqual(read)) throw new OutputException($"{Printable.Text(RelativePath)}: the header reads back differently from what was written; check the disk", RelativePath);
+    }
+
     /// <summary>Makes the file, with its whole length.</summary>
     internal void Open(string path)
     {

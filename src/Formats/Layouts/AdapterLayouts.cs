@@ -4,10 +4,12 @@ using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Cloneofsimo;
 using LoraKit.Formats.Layouts.Diffusers;
 using LoraKit.Formats.Layouts.DiffusersOld;
+using LoraKit.Formats.Layouts.Gguf;
 using LoraKit.Formats.Layouts.Kohya;
 using LoraKit.Formats.Layouts.Mlx;
 using LoraKit.Formats.Layouts.Onnx;
 using LoraKit.Formats.Layouts.Peft;
+using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Layouts;
 
@@ -19,20 +21,23 @@ public static class AdapterLayouts
     [
         new PeftLayout(), new KohyaLayout(KohyaLayout.KohyaName), new KohyaLayout(KohyaLayout.LycorisName),
         new DiffusersLayout(), new DiffusersOldLayout(), new CloneofsimoLayout(), new MlxLayout(), new OnnxLayout(),
+        new GgufLayout(),
     ];
 
     /// <summary>Opens a folder or a file, detects the layout and reads it.</summary>
     /// <param name="path">A PEFT folder, or a tensor file in any container that <see cref="TensorFiles"/> opens.</param>
     /// <param name="options">What the files leave open; null takes what they say.</param>
+    /// <param name="layout">The name of the layout it is read by; null detects it.</param>
     /// <exception cref="LoraKitException">It does not exist, is no adapter, or cannot be read.</exception>
-    public static Adapter Open(string path, AdapterReadOptions? options = null)
+    public static Adapter Open(string path, AdapterReadOptions? options = null, string? layout = null)
     {
+        IAdapterLayout? named = layout is null ? null : Named(layout);
         AdapterLocation location = AdapterLocation.Find(path);
         AdapterConfig? config = location.ConfigFile is null ? null : AdapterConfigFile.Read(location.ConfigFile);
         AdapterSource source = new(path, TensorFiles.Open(location.TensorFile), config, location.ConfigFile) { Options = options ?? AdapterReadOptions.Default };
         try
         {
-            return Detect(source, All).Read(source);
+            return (named ?? Detect(source, All)).Read(source);
         }
         catch
         {
@@ -78,7 +83,7 @@ public static class AdapterLayouts
     public static long Save(Adapter adapter, string path, AdapterSaveOptions options, CancellationToken cancellation = default)
     {
         IAdapterLayout layout = Named(adapter.Layout);
-        AdapterFiles files = layout.Write(adapter);
+        AdapterFiles files = layout.Write(adapter, path);
         CheckOutput(path, layout, files.IsSingleFile, options);
         AtomicOutputOptions outputOptions = Output(options, files.IsSingleFile ? [] : [.. files.Files.Select(file => file.RelativePath)]);
         using AtomicOutput output = files.IsSingleFile
@@ -92,6 +97,16 @@ public static class AdapterLayouts
         cancellation.ThrowIfCancellationRequested();
         output.Commit();
         return files.Bytes;
+    }
+
+    /// <summary>The metadata of an adapter's tensor file.</summary>
+    /// <param name="path">A folder or a file.</param>
+    /// <exception cref="LoraKitException">It does not exist, or cannot be read.</exception>
+    internal static IReadOnlyDictionary<string, string> MetadataOf(string path)
+    {
+        ITensorSource file = TensorFiles.Open(AdapterLocation.Find(path).TensorFile);
+        using IDisposable? open = file as IDisposable;
+        return file.Metadata;
     }
 
     private static AtomicOutputOptions Output(AdapterSaveOptions options, IReadOnlyList<string> planned) => new()

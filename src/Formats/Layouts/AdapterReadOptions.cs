@@ -1,4 +1,5 @@
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Checkpoints;
 
 namespace LoraKit.Formats.Layouts;
 
@@ -19,6 +20,9 @@ public sealed record AdapterReadOptions
 
     /// <summary>How often alpha / rank multiplies LyCORIS' LoHa and LoKr.</summary>
     public LycorisScale LycorisScale { get; init; }
+
+    /// <summary>What is known of the base: GGUF's rows of queries and keys are in an order of its heads. Null where nothing is.</summary>
+    public BaseFacts? Base { get; init; }
 }
 
 /// <summary>PEFT 0.15 to 0.20 adds the update of <c>out_proj</c> in nn.MultiheadAttention twice, in training too.</summary>

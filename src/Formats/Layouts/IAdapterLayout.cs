@@ -44,6 +44,9 @@ public interface IAdapterLayout
     /// <summary>Whether the layout writes updates of this kind as they are; others have to become plain LoRA first. Names and scales are not looked at.</summary>
     bool Holds(AdapterDelta delta) => delta is LowRankDelta;
 
+    /// <summary>The same among all updates of an adapter: a file may have room for one kind alone.</summary>
+    bool Holds(AdapterDelta delta, Adapter adapter) => Holds(delta);
+
     /// <summary>
     /// The same updates as far as the layout has words for them: a scale, a rank, a setting that it cannot say goes into the factors, exactly. The adapter itself where
     /// nothing has to. Tensors that change are computed in F64; whoever writes them rounds once. What is beyond that stays, and <see cref="Limits"/> names it.
@@ -56,4 +59,10 @@ public interface IAdapterLayout
     /// </summary>
     /// <exception cref="UnsupportedException">The adapter is beyond <see cref="Limits"/>; the message has every reason.</exception>
     AdapterFiles Write(Adapter adapter);
+
+    /// <summary>The same for a file of some name: of several containers it is the one that the name's ending says.</summary>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="path">Where it is to be written; with one of <see cref="Endings"/>, or any name for the first of them.</param>
+    /// <exception cref="UnsupportedException">As <see cref="Write(Adapter)"/>, or the container cannot hold it.</exception>
+    AdapterFiles Write(Adapter adapter, string path) => Write(adapter);
 }

@@ -9,7 +9,10 @@ internal static class LayoutLimits
     private const int MostListed = 20;
 
     /// <summary>Parameters that several updates claim, in one adapter.</summary>
-    public static IEnumerable<string> SeveralUpdates(Adapter adapter) => adapter.Deltas.GroupBy(delta => delta.Target)
+    public static IEnumerable<string> SeveralUpdates(Adapter adapter) => SeveralUpdates(adapter.Deltas);
+
+    /// <summary>The same among some of the updates.</summary>
+    public static IEnumerable<string> SeveralUpdates(IEnumerable<AdapterDelta> deltas) => deltas.GroupBy(delta => delta.Target)
         .Where(updates => updates.Count() > 1)
         .Select(updates => $"'{Printable.Text(updates.Key.Path)}' has {updates.Count()} updates; expected one (stack them first)");
 

@@ -41,25 +41,36 @@ internal sealed record NpyHeader(DType DType, bool IsFortran, IReadOnlyList<long
         return new(ElementOf(file, name, fields.Descr!), fields.IsFortran!.Value, fields.Sizes!, textStart + (int)textBytes);
     }
 
+    /// <summary>The bytes before the numbers of an array, as NumPy writes them: version 1, filled up with spaces to a multiple of 64.</summary>
+    /// <param name="dtype">A type that NumPy has: <see cref="Has"/>.</param>
+    /// <param name="shape">Its sizes.</param>
+    public static byte[] Bytes(DType dtype, TensorShape shape)
+    {
+        const int alignment = 64;
+        string descr = Elements.First(element => element.Type == dtype).Descr;
+        string sizes = string.Concat(shape.Sizes.Select((size, i) => string.Create(CultureInfo.InvariantCulture, $"{(i == 0 ? "" : " ")}{size},")));
+        if (shape.Rank > 1) sizes = sizes[..^1];
+        string text = $"{{'descr': '{(dtype.Bytes() == 1 ? '|' : '<')}{descr}', 'fortran_order': False, 'shape': ({sizes}), }}";
+        int start = FixedBytes + sizeof(ushort), padding = alignment - 1 - ((start + text.Length) % alignment);
+        byte[] length = new byte[sizeof(ushort)];
+        BinaryPrimitives.WriteUInt16LittleEndian(length, checked((ushort)(text.Length + padding + 1)));
+        return [0x93, .. "NUMPY"u8, 1, 0, .. length, .. Encoding.Latin1.GetBytes(text), .. Enumerable.Repeat((byte)' ', padding), (byte)'\n'];
+    }
+
+    /// <summary>Whether NumPy has the type.</summary>
+    public static bool Has(DType dtype) => Elements.Any(element => element.Type == dtype);
+
+    private static readonly (string Descr, DType Type)[] Elements =
+    [
+        ("f2", DType.F16), ("f4", DType.F32), ("f8", DType.F64), ("i1", DType.I8), ("i2", DType.I16), ("i4", DType.I32), ("i8", DType.I64),
+        ("u1", DType.U8), ("u2", DType.U16), ("u4", DType.U32), ("u8", DType.U64), ("b1", DType.Bool),
+    ];
+
     private static DType ElementOf(OpenFile file, string name, string descr)
     {
         string known = descr.Length == 3 && descr[0] is '<' or '=' || descr.Length == 3 && descr[2] == '1' ? descr[1..] : descr;
-        return known switch
-        {
-            "f2" => DType.F16,
-            "f4" => DType.F32,
-            "f8" => DType.F64,
-            "i1" => DType.I8,
-            "i2" => DType.I16,
-            "i4" => DType.I32,
-            "i8" => DType.I64,
-            "u1" => DType.U8,
-            "u2" => DType.U16,
-            "u4" => DType.U32,
-            "u8" => DType.U64,
-            "b1" => DType.Bool,
-            _ => throw file.Unsupported($"has elements of the NumPy type '{Printable.Text(descr)}', which are not read: {Reason(descr)}", name),
-        };
+        int at = Array.FindIndex(Elements, element => element.Descr == known);
+        return at >= 0 ? Elements[at].Type : throw file.Unsupported($"has elements of the NumPy type '{Printable.Text(descr)}', which are not read: {Reason(descr)}", name);
     }
 
     private static string Reason(string descr) => descr switch

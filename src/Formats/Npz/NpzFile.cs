@@ -8,7 +8,8 @@ namespace LoraKit.Formats.Npz;
 /// <summary>NumPy's archive of arrays: each member NAME.npy is the tensor NAME.</summary>
 internal static class NpzFile
 {
-    private const string Ending = ".npy";
+    /// <summary>What a member's name has behind the array's.</summary>
+    public const string Ending = ".npy";
 
     public static bool Is(ZipDirectory zip) => zip.Members.Any(IsArray);
 

@@ -11,7 +11,8 @@ internal static class OnnxAdapterFile
 {
     public const string ContainerName = "onnx_adapter";
 
-    private const int Version = 1;
+    /// <summary>The format version that is read and written.</summary>
+    public const int Version = 1;
 
     /// <exception cref="InvalidFileException">It is no valid flatbuffer of tensors.</exception>
     /// <exception cref="UnsupportedException">It is of another version, or has tensors of a type that is not read.</exception>
@@ -48,23 +49,7 @@ internal static class OnnxAdapterFile
     private static PlacedTensor Tensor(OpenFile file, FlatBuffer buffer, long table, string name, TensorPlacement placement)
     {
         int type = buffer.Field(table, 2) is { } stated ? buffer.Int32(stated) : 0;
-        DType dtype = type switch
-        {
-            1 => DType.F32,
-            2 => DType.U8,
-            3 => DType.I8,
-            4 => DType.U16,
-            5 => DType.I16,
-            6 => DType.I32,
-            7 => DType.I64,
-            9 => DType.Bool,
-            10 => DType.F16,
-            11 => DType.F64,
-            12 => DType.U32,
-            13 => DType.U64,
-            16 => DType.BF16,
-            _ => throw file.Unsupported($"has ONNX's element type {type}; the floats and whole numbers of whole bytes are read", name),
-        };
+        DType dtype = OnnxElements.TypeOf(type) ?? throw file.Unsupported($"has ONNX's element type {type}; the floats and whole numbers of whole bytes are read", name);
         long[] sizes = buffer.Field(table, 1) is { } dims ? Sizes(file, buffer, dims, name) : [];
         (long start, long length) = buffer.Field(table, 3) is { } data ? buffer.Vector(data, 1) : (0, 0);
         PlacedTensor tensor = placement.Place(name, dtype, sizes, TensorPlacement.Strides(sizes, fortran: false), 0, new FileRange(file, start, length), 0);

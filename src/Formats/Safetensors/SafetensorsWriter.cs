@@ -9,8 +9,6 @@ namespace LoraKit.Formats.Safetensors;
 /// </summary>
 public sealed class SafetensorsWriter
 {
-    private const int PieceLength = 1 << 20;
-
     private readonly Dictionary<string, TensorToWrite> _tensors = new(StringComparer.Ordinal);
 
     /// <summary>Plans a file.</summary>
@@ -26,8 +24,6 @@ public sealed class SafetensorsWriter
             _tensors.Add(tensor.Name, tensor);
         }
     }
-
-    private delegate void Sink(long offset, ReadOnlySpan<byte> bytes);
 
     /// <summary>The header of the file to be written; its <see cref="SafetensorsHeader.FileLength"/> is the file's.</summary>
     public SafetensorsHeader Header { get; }
@@ -56,10 +52,7 @@ public sealed class SafetensorsWriter
             cancellation);
         byte[] header = metadata is null ? Header.ToBytes() : HeaderWith(metadata.Finish());
         if (metadata is not null) file.Write(0, header);
-        byte[] written = new byte[header.Length];
-        file.Read(0, written);
-        if (!written.AsSpan().SequenceEqual(header))
-            throw new OutputException($"{Printable.Text(relativePath)}: the header reads back differently from what was written; check the disk", relativePath);
+        file.Confirm(0, header);
     }
 
     private byte[] HeaderWith(IReadOnlyDictionary<string, string> metadata)
@@ -69,21 +62,13 @@ public sealed class SafetensorsWriter
         return header;
     }
 
-    private void Write(Sink sink, CancellationToken cancellation)
+    private void Write(TensorPiece sink, CancellationToken cancellation)
     {
         sink(0, Header.ToBytes());
-        byte[] piece = new byte[Header.Tensors.Select(tensor => (int)Math.Min(tensor.ByteLength, PieceLength)).DefaultIfEmpty().Max()];
+        byte[] piece = TensorToWrite.Buffer(_tensors.Values);
         foreach (TensorInfo tensor in Header.Tensors)
         {
-            TensorBytes bytes = _tensors[tensor.Name].Bytes;
-            for (long start = 0; start < tensor.ByteLength;)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                Span<byte> now = piece.AsSpan(0, (int)Math.Min(piece.Length, tensor.ByteLength - start));
-                bytes(start, now);
-                sink(tensor.Offset + start, now);
-                start += now.Length;
-            }
+            _tensors[tensor.Name].Copy(piece, (start, bytes) => sink(tensor.Offset + start, bytes), cancellation);
         }
     }
 }

@@ -10,7 +10,7 @@ public interface ITensorSource : IDisposable
     /// <summary>The path it was opened from.</summary>
     string Path { get; }
 
-    /// <summary>The container's name: <c>safetensors</c>, <c>pickle</c>, <c>npz</c>, <c>onnx_adapter</c>.</summary>
+    /// <summary>The container's name: <c>safetensors</c>, <c>pickle</c>, <c>npz</c>, <c>onnx_adapter</c>, <c>gguf</c>.</summary>
     string Container { get; }
 
     /// <summary>All tensors: a safetensors file's in the order of their bytes, others' in the order in which the file lists them.</summary>

@@ -1,3 +1,5 @@
+using LoraKit.Formats.Tensors;
+
 namespace LoraKit.Ops.Adapters;
 
 /// <summary>In which element type computed factors are stored.</summary>
@@ -17,6 +19,19 @@ public enum FactorType : byte
 
     /// <summary>BF16.</summary>
     BF16,
+}
+
+/// <summary>What a <see cref="FactorType"/> says.</summary>
+internal static class FactorTypes
+{
+    /// <summary>The element type that it names; null where that is up to the source.</summary>
+    public static DType? Fixed(this FactorType type) => type switch
+    {
+        FactorType.F32 => DType.F32,
+        FactorType.F16 => DType.F16,
+        FactorType.BF16 => DType.BF16,
+        _ => null,
+    };
 }
 
 /// <summary>Where and how an operation writes its adapter.</summary>

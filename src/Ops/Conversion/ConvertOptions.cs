@@ -12,11 +12,14 @@ public sealed record ConvertOptions
     /// <summary>The adapter: its weight is not looked at.</summary>
     public required AdapterInput Adapter { get; init; }
 
-    /// <summary>Where and how the result is written. Computed factors are stored as they are computed where that is exact, else in F32 (F64 of F64).</summary>
+    /// <summary>Where and how the result is written. An element type that is named is that of all factors; <c>exact</c> and <c>keep</c> leave those that were not computed as they are.</summary>
     public required AdapterOutput Output { get; init; }
 
     /// <summary>The layout that is written, by name.</summary>
     public string Layout { get; init; } = "peft";
+
+    /// <summary>The layout it is read by, by name; null detects it.</summary>
+    public string? From { get; init; }
 
     /// <summary>The architecture whose modules they are (<c>flux1</c>), where the file does not tell; null lets names, shapes and metadata tell.</summary>
     public string? Architecture { get; init; }
@@ -26,6 +29,14 @@ public sealed record ConvertOptions
     /// become full values. Null where it is not at hand.
     /// </summary>
     public string? Base { get; init; }
+
+    /// <summary>What the header's metadata says besides, or instead: not hashes, ranks and alphas, which are made of what is written.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>
+    /// A JSON file of modules' names and new ones, in the spelling of the layout that is written: <c>#</c> stands for any number, and for the same one in the new name. Null changes none.
+    /// </summary>
+    public string? Rename { get; init; }
 
     /// <summary>The most that an update's rank may be.</summary>
     public int? Rank { get; init; }

@@ -19,15 +19,18 @@ public sealed class ConvertPlan : IDisposable
 {
     private readonly Adapter _adapter;
     private readonly Checkpoint? _base;
+    private readonly BaseFacts? _known;
     private readonly BaseTargets? _targets;
     private readonly IReadOnlyList<PlannedUpdate> _updates;
     private readonly ResultNames _names;
+    private readonly RenameMap? _renames;
 
-    private ConvertPlan(ConvertOptions options, Adapter adapter, Checkpoint? @base)
+    private ConvertPlan(ConvertOptions options, Adapter adapter, Checkpoint? @base, BaseFacts? known)
     {
-        (Options, _adapter, _base) = (options, adapter, @base);
+        (Options, _adapter, _base, _known) = (options, adapter, @base, known);
         _targets = @base is null ? null : new BaseTargets(adapter, ReplicatedBase.Of(@base, [adapter]));
         _names = ResultNames.Of(adapter, options.Layout, options.Architecture, _targets);
+        _renames = options.Rename is { } renames ? new RenameMap(renames) : null;
         _updates = PlannedUpdates.Of(adapter, options, _targets, _names);
         Modules = [.. _updates.Select(u => u.Outline)];
         // What the layout cannot say shows before anything is computed: a rank is all that is not known.
@@ -35,9 +38,11 @@ public sealed class ConvertPlan : IDisposable
             u => u.Form == ConvertedForm.Kept ? u.Kept : u.With(Zeros(u.DownShape(1)), Zeros(u.UpShape(1)), 1),
             (u, module) => new DenseDelta(u.Target, Zeros(u.Weight), module.Scale),
             (u, isNorm) => VectorConversion.Full(u, isNorm, Zeros(u.Weight)),
-            withValues: false);
+            withValues: false, out IReadOnlyList<WrittenModule> written);
+        Written = written;
         IAdapterLayout layout = AdapterLayouts.Named(options.Layout);
-        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(outline).IsSingleFile, SaveOptions);
+        outline = layout.Fold(outline);
+        AdapterLayouts.CheckOutput(options.Output.Path, layout, layout.Write(outline, options.Output.Path).IsSingleFile, SaveOptions);
     }
 
     /// <summary>What was asked.</summary>
@@ -46,8 +51,14 @@ public sealed class ConvertPlan : IDisposable
     /// <summary>The layout it was read by.</summary>
     public string Layout => _adapter.Layout;
 
+    /// <summary>Whose modules they are; null where the names did not have to change, or the base has them.</summary>
+    public string? Architecture => _names.Regrouping?.Architecture.Name;
+
     /// <summary>Every update, in the file's order.</summary>
     public IReadOnlyList<ConvertedModule> Modules { get; }
+
+    /// <summary>Every module of the result, in its order; of a weight that comes apart all parts, though one without an update will not be written.</summary>
+    public IReadOnlyList<WrittenModule> Written { get; }
 
     /// <summary>What is odd about the adapter.</summary>
     public IReadOnlyList<AdapterIssue> Issues => _adapter.Issues;
@@ -59,7 +70,7 @@ public sealed class ConvertPlan : IDisposable
     {
         Overwrite = Options.Output.Overwrite,
         Flush = Options.Output.Flush,
-        Inputs = Options.Base is { } @base ? [Options.Adapter.Path, @base] : [Options.Adapter.Path],
+        Inputs = [Options.Adapter.Path, .. new[] { Options.Base, Options.Rename }.OfType<string>()],
     };
 
     /// <summary>Reads the adapter's names and shapes, and the base's, and decides how each update comes out. Writes nothing.</summary>
@@ -71,9 +82,12 @@ public sealed class ConvertPlan : IDisposable
         Checkpoint? @base = null;
         try
         {
-            adapter = AdapterLayouts.Open(options.Adapter.Path, options.Adapter.Reading);
-            @base = options.Base is null ? null : Checkpoint.Open(options.Base);
-            return new ConvertPlan(options, adapter, @base);
+            BaseFacts? facts = options.Base is null ? null : BaseFacts.Find(options.Base);
+            BaseFacts? known = options.Adapter.Known(options.Architecture is null ? facts : new BaseFacts { Architecture = options.Architecture }.Or(facts ?? new()));
+            adapter = options.Adapter.Open(known, options.From);
+            // A configuration alone says all that some layouts need.
+            @base = options.Base is null || (facts is not null && BaseFacts.AreAll(options.Base)) ? null : Checkpoint.Open(options.Base);
+            return new ConvertPlan(options, adapter, @base, known);
         }
         catch
         {
@@ -97,20 +111,30 @@ public sealed class ConvertPlan : IDisposable
         PlannedUpdate[] computed = [.. _updates.Where(u => u.Form is ConvertedForm.Exact or ConvertedForm.Truncated).OrderByDescending(Elements)];
         int threads = Options.Threads > 0 ? Options.Threads : Environment.ProcessorCount;
         int atOnce = (int)Math.Clamp(Options.MemoryBytes / computed.Select(WorkingBytes).DefaultIfEmpty(1).Max(), 1, Math.Min(threads, Math.Max(1, computed.Length)));
-        LowRankConversion conversion = new(Options, threads / atOnce, compute, cancellation);
+        RoundingLosses losses = new();
+        LowRankConversion conversion = new(Options, threads / atOnce, compute, losses, cancellation);
         ConvertedUpdate[] converted = ModuleLoop.Run(computed, conversion.Run, Elements, u => u.Target.Label, atOnce, progress, cancellation);
 
         Dictionary<PlannedUpdate, ConvertedUpdate> byUpdate = computed.Zip(converted).ToDictionary(pair => pair.First, pair => pair.Second);
-        Adapter result = Result(u => byUpdate.GetValueOrDefault(u)?.Delta ?? u.Kept, VectorConversion.Bias, VectorConversion.Full, withValues: true);
+        Adapter result = Result(
+            u => byUpdate.GetValueOrDefault(u)?.Delta ?? u.Kept, (u, module) => VectorConversion.Bias(u, module, Options.Output.ElementType), VectorConversion.Full,
+            withValues: true, out IReadOnlyList<WrittenModule> written);
+        result = CastFactors.Of(FoldedFactors.Of(result, Options.Output.ElementType, out int folded), Options.Output.ElementType, losses);
+        long bytes = AdapterLayouts.Save(result, Options.Output.Path, SaveOptions, cancellation);
         double energy = converted.Sum(c => c.Energy);
         return new ConvertReport
         {
             Output = Options.Output.Path,
             Modules = [.. _updates.Select(u => byUpdate.GetValueOrDefault(u)?.Report ?? u.Outline)],
             RelativeError = energy == 0 ? 0 : Math.Sqrt(converted.Sum(c => c.Residual) / energy),
-            BytesWritten = AdapterLayouts.Save(result, Options.Output.Path, SaveOptions, cancellation),
+            Written = written,
+            Folded = folded,
+            Metadata = AdapterLayouts.MetadataOf(Options.Output.Path),
+            Flushed = losses.Flushed,
+            Subnormal = losses.Subnormal,
+            BytesWritten = bytes,
             Elapsed = Stopwatch.GetElapsedTime(started),
-            Warnings = [.. ConvertWarnings.Of(Options, computed, converted)],
+            Warnings = [.. ConvertWarnings.Of(Options, computed, converted, losses)],
         };
     }
 
@@ -128,6 +152,7 @@ public sealed class ConvertPlan : IDisposable
     private static void Check(ConvertOptions options)
     {
         AdapterLayouts.Named(options.Layout);
+        ResultMetadata.Check(options);
         if (options.MemoryBytes <= 0) throw new InvalidOptionException($"the memory cap is {options.MemoryBytes} bytes; expected more than 0");
         if ((options.Rank ?? options.Energy ?? options.MaxError) is null) return;
         options.Sketching.Check();
@@ -141,7 +166,8 @@ public sealed class ConvertPlan : IDisposable
     }
 
     private Adapter Result(
-        Func<PlannedUpdate, AdapterDelta> matrix, Func<PlannedUpdate, LowRankDelta, AdapterDelta> bias, Func<PlannedUpdate, bool, Replacement> full, bool withValues)
+        Func<PlannedUpdate, AdapterDelta> matrix, Func<PlannedUpdate, LowRankDelta, AdapterDelta> bias, Func<PlannedUpdate, bool, Replacement> full, bool withValues,
+        out IReadOnlyList<WrittenModule> written)
     {
         PlannedUpdate[] vectors = [.. _updates.Where(u => u.Form is ConvertedForm.Bias or ConvertedForm.Full)];
         Dictionary<PlannedUpdate, AdapterDelta> deltas = _updates.Except(vectors).ToDictionary(u => u, matrix);
@@ -153,15 +179,34 @@ public sealed class ConvertPlan : IDisposable
         HashSet<ParameterName> replaced = [.. values.Select(r => r.Target)];
         IReadOnlyList<Replacement> carried = _names.Of(_adapter.Replacements);
         AdapterDelta[] updates = [.. _updates.Where(deltas.ContainsKey).Select(u => deltas[u])];
+        bool isConverted = _updates.Any(u => u.Form != ConvertedForm.Kept && u.Delta is not DenseDelta);
         Adapter result = new(_adapter.Path, Options.Layout, file: null)
         {
             Deltas = _names.Regrouping?.Apply(updates, Options.Output.ElementType, withValues) ?? updates,
             // A full value is made of what replaces the base's, and takes its place.
             Replacements = [.. carried.Where(r => r.Rows is not null || !replaced.Contains(r.Target)), .. values],
-            Config = ResultConfig.Of(_adapter, _updates.Any(u => u.Form != ConvertedForm.Kept && u.Delta is not DenseDelta)),
-            Metadata = ResultConfig.Metadata(_adapter, Options.Layout),
+            LayerReplication = _adapter.LayerReplication,
+            Config = ResultConfig.Of(_adapter, Options.Layout, _names.Regrouping?.Architecture, isConverted),
+            Metadata = ResultMetadata.Of(_adapter, Options, _names.Regrouping?.Architecture, isConverted),
             BaseModules = _targets?.Modules,
+            Base = _adapter.Base ?? _known,
         };
-        return withValues ? FoldedFactors.Of(result, Options.Output.ElementType) : AdapterLayouts.Named(Options.Layout).Fold(result);
+        IReadOnlyDictionary<ModuleName, ModuleName> renamed = _renames?.Of(ResultNames.Modules(result)) ?? new Dictionary<ModuleName, ModuleName>();
+        written = _names.Written(_adapter, result, renamed);
+        return Renamed(result, renamed);
     }
+
+    private static Adapter Renamed(Adapter result, IReadOnlyDictionary<ModuleName, ModuleName> names) => names.Count == 0 ? result : new(result.Path, result.Layout, file: null)
+    {
+        Deltas = [.. result.Deltas.Select(delta => names.TryGetValue(delta.Target.Module, out ModuleName name) ? delta.Renamed(delta.Target with { Module = name }) : delta)],
+        Replacements =
+        [
+            .. result.Replacements.Select(r => names.TryGetValue(r.Target.Module, out ModuleName name) ? new Replacement(r.Target with { Module = name }, r.Values, r.Rows, r.Reason) : r),
+        ],
+        LayerReplication = result.LayerReplication,
+        Config = result.Config,
+        Metadata = result.Metadata,
+        BaseModules = result.BaseModules,
+        Base = result.Base,
+    };
 }

@@ -38,6 +38,11 @@ public sealed record ConvertedModule(string Name, string Kind, ConvertedForm For
     public double? SmallestSingularValue { get; init; }
 }
 
+/// <summary>A module of the result.</summary>
+/// <param name="Name">As the result's layout spells it.</param>
+/// <param name="From">The modules of the adapter that it is made of, by its own names: several where a weight is fused, the same for several where one is divided.</param>
+public sealed record WrittenModule(string Name, IReadOnlyList<string> From);
+
 /// <summary>What a conversion did.</summary>
 public sealed record ConvertReport
 {
@@ -46,6 +51,21 @@ public sealed record ConvertReport
 
     /// <summary>Every update, in the file's order.</summary>
     public required IReadOnlyList<ConvertedModule> Modules { get; init; }
+
+    /// <summary>Every module of the result, in its order.</summary>
+    public required IReadOnlyList<WrittenModule> Written { get; init; }
+
+    /// <summary>How many updates the layout has no words for as they were: a scale or another setting went into their factors.</summary>
+    public required int Folded { get; init; }
+
+    /// <summary>The metadata of the file that was written, hashes included.</summary>
+    public required IReadOnlyDictionary<string, string> Metadata { get; init; }
+
+    /// <summary>Values of factors other than 0 that are 0 in the element type that they are stored in.</summary>
+    public required long Flushed { get; init; }
+
+    /// <summary>Values of factors that lost digits because they lie below the normal range of the element type that they are stored in.</summary>
+    public required long Subnormal { get; init; }
 
     /// <summary>√(Σ‖ΔW − s·B·A‖² / Σ‖ΔW‖²) over all updates that were computed.</summary>
     public required double RelativeError { get; init; }

@@ -19,7 +19,7 @@ internal sealed record ConvertedUpdate(LowRankDelta Delta, ConvertedModule Repor
 /// ΔW → s·B·A: its exact factors; or those, decomposed and cut; or, where it has none, a decomposition of its rows. The error is measured on
 /// the rows, whatever the way. See spec/algebra.md, "To low rank".
 /// </summary>
-internal sealed class LowRankConversion(ConvertOptions options, int threads, ICompute compute, CancellationToken cancellation)
+internal sealed class LowRankConversion(ConvertOptions options, int threads, ICompute compute, RoundingLosses losses, CancellationToken cancellation)
 {
     /// <summary>Singular values smaller than this, next to the largest, are rounding errors of F64.</summary>
     private const double Rounding = 1e-14;
@@ -46,8 +46,8 @@ internal sealed class LowRankConversion(ConvertOptions options, int threads, ICo
     {
         int rank = factors.Rank;
         string module = update.Target.Module.Path;
-        ComputedTensor up = FactorStore.Store($"{module}.up", update.UpShape(rank), factors.Up, update.SourceType, options.Output.ElementType);
-        ComputedTensor down = FactorStore.Store($"{module}.down", update.DownShape(rank), factors.Down, update.SourceType, options.Output.ElementType);
+        ComputedTensor up = FactorStore.Store($"{module}.up", update.UpShape(rank), factors.Up, update.SourceType, options.Output.ElementType, losses);
+        ComputedTensor down = FactorStore.Store($"{module}.down", update.DownShape(rank), factors.Down, update.SourceType, options.Output.ElementType, losses);
         (double residual, double energy) = RandomizedSvd.Compare(rows, ScaledValues.Of(up, factors.Scale), down.ToDoubles(), _sketching, cancellation);
         ConvertedModule report = update.Outline with
         {

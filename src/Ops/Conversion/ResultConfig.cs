@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
+using LoraKit.Formats.Layouts.Names;
 
 namespace LoraKit.Ops.Conversion;
 
@@ -20,9 +21,18 @@ internal static class ResultConfig
     ];
 
     /// <param name="adapter">As it was read.</param>
+    /// <param name="layout">The layout that is written.</param>
+    /// <param name="architecture">Whose modules they are; null where names did not have to tell.</param>
     /// <param name="isConverted">Whether any update is another now.</param>
-    public static AdapterConfig? Of(Adapter adapter, bool isConverted)
+    public static AdapterConfig? Of(Adapter adapter, string layout, Architecture? architecture, bool isConverted)
     {
+        // Another program's arguments mean nothing there.
+        if (adapter.Layout != layout && adapter.Config?.Json.ContainsKey("peft_type") == false)
+        {
+            return adapter.Config.BaseModel is { } model ? new AdapterConfig(new JsonObject { ["base_model_name_or_path"] = model }) : null;
+        }
+
+        if (adapter.Config is null && layout == "peft" && architecture is not null) return ResultMetadata.Config(adapter, architecture);
         if (adapter.Config is not { } config || !isConverted) return adapter.Config;
         bool isLora = config.Json["peft_type"] is JsonValue type && type.TryGetValue(out string? name) && name == "LORA";
         JsonObject json = [];
@@ -38,10 +48,4 @@ internal static class ResultConfig
 
         return new AdapterConfig(json);
     }
-
-    /// <summary>The file's metadata, without what another layout's trainer said of itself.</summary>
-    public static IReadOnlyDictionary<string, string> Metadata(Adapter adapter, string layout) => adapter.Layout == layout
-        ? adapter.Metadata
-        : adapter.Metadata.Where(entry => !entry.Key.StartsWith("ss_", StringComparison.Ordinal) && !entry.Key.StartsWith("sshs_", StringComparison.Ordinal))
-            .ToDictionary(entry => entry.Key, entry => entry.Value);
 }

@@ -59,6 +59,25 @@ internal sealed class ResultNames
     /// <summary>How the result names an update; one that is regrouped keeps its name until then.</summary>
     public ParameterName Of(AdapterDelta delta) => _ofUpdate(delta);
 
+    /// <summary>The modules of a result, each with those that it is made of.</summary>
+    /// <param name="adapter">As it was read.</param>
+    /// <param name="result">What is written, before the user's own names.</param>
+    /// <param name="renamed">The user's own names.</param>
+    public IReadOnlyList<WrittenModule> Written(Adapter adapter, Adapter result, IReadOnlyDictionary<ModuleName, ModuleName> renamed)
+    {
+        ILookup<ModuleName, string> sources = adapter.Deltas.SelectMany(delta => NamesOf(delta.Target.Module, Of(delta).Module))
+            .Concat(adapter.Replacements.SelectMany(replacement => NamesOf(replacement.Target.Module, _ofReplacement(replacement).Module)))
+            .Distinct().ToLookup(pair => pair.Name, pair => pair.Source.Path);
+        return [.. Modules(result).Select(module => new WrittenModule(renamed.GetValueOrDefault(module, module).Path, [.. sources[module]]))];
+
+        IEnumerable<(ModuleName Name, ModuleName Source)> NamesOf(ModuleName source, ModuleName name) =>
+            Regrouping?.NamesOf(source).Select(written => (written, source)) ?? [(name, source)];
+    }
+
+    /// <summary>The modules that an adapter changes, each once, in its order.</summary>
+    public static IReadOnlyList<ModuleName> Modules(Adapter adapter) =>
+        [.. adapter.Deltas.Select(delta => delta.Target.Module).Concat(adapter.Replacements.Select(replacement => replacement.Target.Module)).Distinct()];
+
     /// <summary>The full values, by the result's names.</summary>
     public IReadOnlyList<Replacement> Of(IReadOnlyList<Replacement> replacements) => Regrouping?.Apply(replacements)
         ?? [.. replacements.Select(r => _ofReplacement(r) is var name && name == r.Target ? r : new Replacement(name, r.Values, r.Rows, r.Reason))];

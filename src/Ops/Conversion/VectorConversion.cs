@@ -14,14 +14,16 @@ internal static class VectorConversion
     /// <summary>The update of a bias whose module has factors.</summary>
     /// <param name="update">The bias's.</param>
     /// <param name="module">The module's, as it is in the result.</param>
-    public static DenseDelta Bias(PlannedUpdate update, LowRankDelta module)
+    /// <param name="type">The element type that was asked for; one that is named, <see cref="CastFactors"/> rounds to.</param>
+    public static DenseDelta Bias(PlannedUpdate update, LowRankDelta module, FactorType type)
     {
         if (update.Delta is DenseDelta kept && kept.Target == update.Target && kept.Scale == module.Scale) return kept;
         double[] values = Values(update);
+        DType source = type.Fixed() is null ? update.SourceType : DType.F64;
         // One alpha serves both. At scale 0 there is no bias that it could serve, as the layout will say.
-        if (module.Scale == 0) return new DenseDelta(update.Target, Store(update, values, update.SourceType), 1);
+        if (module.Scale == 0) return new DenseDelta(update.Target, Store(update, values, source), 1);
         for (int i = 0; i < values.Length; i++) values[i] /= module.Scale;
-        return new DenseDelta(update.Target, Store(update, values, update.SourceType), module.Scale);
+        return new DenseDelta(update.Target, Store(update, values, source), module.Scale);
     }
 
     /// <summary>The new value of what has no update in the result.</summary>

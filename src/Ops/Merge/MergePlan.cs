@@ -3,7 +3,6 @@ using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Files;
-using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Undo;
@@ -93,7 +92,7 @@ public sealed class MergePlan : IDisposable
             bool toSingleFile = OutputLayout.IsSingleFile(options.Output, @base.Shards.Count);
             foreach (AdapterInput input in options.Adapters)
             {
-                adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
+                adapters.Add(input.Open(@base));
             }
 
             @base = ReplicatedBase.Of(@base, adapters);

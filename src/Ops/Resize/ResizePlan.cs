@@ -29,7 +29,7 @@ public sealed class ResizePlan : IDisposable
             m.Delta.Target.Label, m.Delta.Rank, ranks[i], spectra[i].EnergyKept(ranks[i]), spectra[i].RelativeError(ranks[i])))];
         RelativeError = Math.Sqrt(ResizeRanks.LostShare(modules, spectra, ranks));
         IAdapterLayout layout = AdapterLayouts.Named(adapter.Layout);
-        AdapterFiles files = layout.Write(Outline(adapter, modules, ranks));
+        AdapterFiles files = layout.Write(Outline(adapter, modules, ranks), options.Output.Path);
         BytesAfter = files.Bytes;
         AdapterLocation source = AdapterLocation.Find(options.Adapter);
         BytesBefore = Length(source.TensorFile) + (source.ConfigFile is { } config ? Length(config) : 0);

@@ -3,7 +3,6 @@ using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Files;
-using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Merge;
 
@@ -31,7 +30,7 @@ internal sealed class BaseRestoration : Restoration
         {
             foreach (AdapterInput input in options.Adapters)
             {
-                _adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
+                _adapters.Add(input.Open(_base));
             }
 
             Checkpoint trained = ReplicatedBase.Of(_base, _adapters);

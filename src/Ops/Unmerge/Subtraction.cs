@@ -2,7 +2,6 @@ using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Files;
-using LoraKit.Formats.Layouts;
 using LoraKit.Ops.Merge;
 using LoraKit.Ops.Undo;
 
@@ -25,7 +24,7 @@ internal sealed class Subtraction : Restoration
         {
             foreach (AdapterInput input in options.Adapters)
             {
-                Adapter adapter = AdapterLayouts.Open(input.Path, input.Reading);
+                Adapter adapter = input.Open(merged);
                 _adapters.Add(adapter);
                 RequireSubtractable(adapter);
                 _edits.Add(adapter, input);

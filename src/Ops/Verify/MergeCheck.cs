@@ -2,7 +2,6 @@ using System.Globalization;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Files;
-using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Compute;
@@ -34,7 +33,7 @@ internal sealed class MergeCheck(VerifyOptions options, IProgress<OpProgress>? p
         {
             foreach (AdapterInput input in options.Adapters)
             {
-                adapters.Add(AdapterLayouts.Open(input.Path, input.Reading));
+                adapters.Add(input.Open(stored));
             }
 
             Checkpoint @base = ReplicatedBase.Of(stored, adapters);

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using LoraKit.Formats;
+using LoraKit.Formats.Files;
 using LoraKit.Ops;
 using LoraKit.Ops.Adapters;
 using LoraKit.Ops.Conversion;
@@ -17,16 +19,19 @@ internal static class ConvertCommand
     public static Command Create(ToolEnvironment environment)
     {
         Argument<string> path = PathArgument.Create("The adapter: a folder, a file, or a model id in the Hugging Face cache");
-        Option<string> layout = new("--to") { Description = "The layout that is written: peft; kohya for a file of that layout", HelpName = "LAYOUT", Required = true };
+        Option<string> layout = new("--to") { Description = "The layout that is written: peft, kohya, diffusers, …", HelpName = "LAYOUT", Required = true };
+        Option<string?> from = new("--from") { Description = "The layout it is read by (default: by its names)", HelpName = "LAYOUT" };
         Option<string?> architecture = new("--arch") { Description = "The architecture that the adapter is for, such as flux1, where its names fit several", HelpName = "NAME" };
         Option<string?> basePath = PathArgument.Option("--base", "The base model, for kinds that depend on its weights, flattened names, and biases and norms");
+        Option<string[]> metadata = new("--metadata") { Description = "What the metadata says besides, or instead: KEY=VALUE, as often as needed", HelpName = "KEY=VALUE" };
+        Option<string?> rename = PathArgument.Option("--rename", "A JSON file of modules' names and new ones, as the result spells them; # stands for any number");
         Option<int?> rank = NumberOption.Whole("--rank", "R", "The most that an update's rank may be");
         Option<double?> energy = NumberOption.Decimal("--energy", "E", "The lowest rank of each module that keeps this fraction of its squared norm, such as 0.9");
         Option<double?> maxError = NumberOption.Decimal("--max-error", "E", "The lowest rank of each module whose relative error is at most this, such as 0.1");
         Option<long?> seed = NumberOption.Seed("What the random sketches are made from (default: 0)");
         Command command = new(Name, "Write an adapter of any kind as plain LoRA: exactly where it is one, else the nearest, with the true error")
         {
-            path, layout, architecture, basePath, rank, energy, maxError, seed,
+            path, layout, from, architecture, basePath, metadata, rename, rank, energy, maxError, seed,
         };
         ReadingOptions reading = new(command);
         AdapterOutputOptions output = new(command);
@@ -42,6 +47,9 @@ internal static class ConvertCommand
                 Output = written,
                 Layout = parsed.GetRequiredValue(layout),
                 Architecture = parsed.GetValue(architecture),
+                From = parsed.GetValue(from),
+                Metadata = MetadataOf(parsed.GetValue(metadata) ?? []),
+                Rename = parsed.GetValue(rename),
                 Base = PathArgument.Resolve(parsed, basePath, environment),
                 Rank = parsed.GetValue(rank),
                 Energy = parsed.GetValue(energy),
@@ -53,6 +61,21 @@ internal static class ConvertCommand
             return Run(environment, speech.Read(parsed), options, computing, dryRun);
         });
         return command;
+    }
+
+    private static Dictionary<string, string> MetadataOf(string[] entries)
+    {
+        Dictionary<string, string> metadata = new(StringComparer.Ordinal);
+        foreach (string entry in entries)
+        {
+            int end = entry.IndexOf('=');
+            if (end < 0 || !metadata.TryAdd(entry[..end], entry[(end + 1)..]))
+            {
+                throw new InvalidOptionException($"--metadata '{Printable.Text(entry)}': expected KEY=VALUE, every key once");
+            }
+        }
+
+        return metadata;
     }
 
     private static int Run(ToolEnvironment environment, OutputSettings output, ConvertOptions options, ComputeSettings computing, bool dryRun)

@@ -8,12 +8,16 @@ internal static class ConvertText
     public static void Write(TextWriter output, ConvertPlan plan, ConvertReport? report, bool everything)
     {
         IReadOnlyList<ConvertedModule> modules = report?.Modules ?? plan.Modules;
-        if (everything) WriteModules(output, modules);
+        if (everything)
+        {
+            WriteModules(output, modules);
+            WriteNames(output, report?.Written ?? plan.Written);
+        }
         else if (modules.Count > 0) WriteGroups(output, modules);
         string what = $"'{plan.Options.Adapter.Path}' ({plan.Layout}) into '{plan.Options.Output.Path}' ({plan.Options.Layout}): {Words.Count(modules.Count, "update")}";
         output.WriteLine(TerminalText.Escape(report is null
             ? $"would convert {what}"
-            : $"converted {what}, relative error {Words.Number(report.RelativeError)}, {Words.Bytes(report.BytesWritten)} in {Words.Duration(report.Elapsed)}"));
+            : $"converted {what}{Besides(report)}, relative error {Words.Number(report.RelativeError)}, {Words.Bytes(report.BytesWritten)} in {Words.Duration(report.Elapsed)}"));
     }
 
     private static void WriteModules(TextWriter output, IReadOnlyList<ConvertedModule> modules)
@@ -27,6 +31,24 @@ internal static class ConvertText
         }
 
         table.Write(output);
+    }
+
+    /// <summary>What is renamed, divided and fused.</summary>
+    private static void WriteNames(TextWriter output, IReadOnlyList<WrittenModule> modules)
+    {
+        TextTable table = new("module", "written as");
+        foreach (WrittenModule module in modules.Where(module => module.From is not [var same] || same != module.Name))
+        {
+            table.Add(string.Join(" + ", module.From), module.Name);
+        }
+
+        if (modules.Any(module => module.From is not [var same] || same != module.Name)) table.Write(output);
+    }
+
+    private static string Besides(ConvertReport report)
+    {
+        string folded = report.Folded > 0 ? $", {Words.Count(report.Folded)} folded" : "";
+        return report.Flushed + report.Subnormal == 0 ? folded : $"{folded}, {Words.Count(report.Flushed, "value")} flushed to 0, {Words.Count(report.Subnormal)} subnormal";
     }
 
     private static void WriteGroups(TextWriter output, IReadOnlyList<ConvertedModule> modules)

@@ -192,13 +192,13 @@ public sealed class KohyaWriteTests
         MemoryTensor values = new("v", new TensorShape(3), [1f, 2, 3]);
         Adapter more = new("x", "kohya", null)
         {
-            Deltas = [update, update, new DenseDelta(new(new("n"), "bias"), values, 1)],
+            Deltas = [update, update, new DenseDelta(new(new("n"), "bias"), values, 2)],
             Replacements = [new Replacement(new(new("head"), "weight"), values, null, "modules_to_save")],
         };
         Assert.Equal(3, AdapterLayouts.Named("kohya").Limits(more).Count);
         using TempFolder folder = new();
         UnsupportedException error = Assert.Throws<UnsupportedException>(() => AdapterLayouts.Save(more, folder["x.safetensors"], new()));
-        foreach (string part in (string[])["'n.bias'", "dense", "'head.weight'", "'m.weight' has 2 updates"]) Assert.Contains(part, error.Message);
+        foreach (string part in (string[])["'n.bias'", "a difference of scale 2", "'head.weight'", "'m.weight' has 2 updates"]) Assert.Contains(part, error.Message);
         Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
     }
 

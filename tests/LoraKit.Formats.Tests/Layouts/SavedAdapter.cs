@@ -11,10 +11,14 @@ internal sealed class SavedAdapter : IDisposable
 {
     private readonly TempFolder _folder = new();
 
-    public SavedAdapter(Adapter adapter)
+    /// <param name="adapter">What is written.</param>
+    /// <param name="ending">The container of a single file; null for the layout's first.</param>
+    public SavedAdapter(Adapter adapter, string? ending = null)
     {
-        AdapterFiles planned = AdapterLayouts.Named(adapter.Layout).Write(adapter);
-        Path = _folder[planned.IsSingleFile ? "out.safetensors" : "out"];
+        IAdapterLayout layout = AdapterLayouts.Named(adapter.Layout);
+        string file = "out" + (ending ?? layout.Endings[0]);
+        AdapterFiles planned = layout.Write(adapter, file);
+        Path = _folder[planned.IsSingleFile ? file : "out"];
         Assert.Equal(planned.Bytes, AdapterLayouts.Save(adapter, Path, new()));
         Assert.Equal(planned.Bytes, Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length));
         Adapter = AdapterLayouts.Open(Path);
@@ -46,6 +50,8 @@ internal sealed class SavedAdapter : IDisposable
         return Tensors(file);
     }
 
+    private static AdapterDelta Inner(AdapterDelta delta) => delta is MagnitudeDelta dora ? dora.Inner : delta;
+
     /// <summary>The same updates and replacements, bit by bit.</summary>
     public static void AssertSame(Adapter expected, Adapter actual)
     {
@@ -60,7 +66,22 @@ internal sealed class SavedAdapter : IDisposable
                 continue;
             }
 
-            (LowRankDelta one, LowRankDelta two) = ((LowRankDelta)delta, (LowRankDelta)other);
+            if (delta is ExpertsDelta stack)
+            {
+                ExpertsDelta same = (ExpertsDelta)other;
+                Assert.Equal((stack.Scale, stack.Rank, stack.Experts, stack.Down.DType, stack.Up.DType), (same.Scale, same.Rank, same.Experts, same.Down.DType, same.Up.DType));
+                Assert.Equal(ExpertUpdates.Of(stack), ExpertUpdates.Of(same));
+                continue;
+            }
+
+            if (delta is MagnitudeDelta dora)
+            {
+                MagnitudeDelta same = (MagnitudeDelta)other;
+                Assert.Equal((dora.Axis, dora.Norm, dora.Epsilon, dora.Magnitude!.DType), (same.Axis, same.Norm, same.Epsilon, same.Magnitude!.DType));
+                Assert.Equal(dora.Magnitude.ToDoubles(), same.Magnitude.ToDoubles());
+            }
+
+            (LowRankDelta one, LowRankDelta two) = ((LowRankDelta)Inner(delta), (LowRankDelta)Inner(other));
             Assert.Equal((one.Scale, one.Rank, one.IsEmbedding), (two.Scale, two.Rank, two.IsEmbedding));
             Assert.Equal((one.Down.DType, one.Down.Shape, one.Up.DType), (two.Down.DType, two.Down.Shape, two.Up.DType));
             Assert.Equal(one.Down.ToDoubles(), two.Down.ToDoubles());

@@ -1,6 +1,7 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Factors;
+using LoraKit.Formats.Layouts.Peft;
 using LoraKit.Formats.Safetensors;
 
 namespace LoraKit.Formats.Layouts.Diffusers;
@@ -8,7 +9,7 @@ namespace LoraKit.Formats.Layouts.Diffusers;
 /// <summary>diffusers since 0.22: PEFT's factors of a pipeline's models, in one file. See spec/layouts/diffusers.md.</summary>
 internal sealed class DiffusersLayout : IAdapterLayout
 {
-    private const string LayoutName = "diffusers";
+    public const string LayoutName = "diffusers";
 
     /// <inheritdoc/>
     public string Name => LayoutName;
@@ -24,26 +25,33 @@ internal sealed class DiffusersLayout : IAdapterLayout
     /// <inheritdoc/>
     public IReadOnlyList<string> Limits(Adapter adapter) =>
     [
-        .. FactorLimits.Of(adapter), .. FactorLimits.Replacements(adapter),
+        .. FactorLimits.Of(adapter, takesMagnitudes: true), .. FactorLimits.Replacements(adapter),
         .. adapter.Deltas.Where(delta => DiffusersKey.ComponentOf(delta.Target.Module.Path) is null)
             .Select(delta => $"'{Printable.Text(delta.Target.Path)}' begins with no component of a pipeline (unet, transformer, text_encoder, …)"),
-        .. adapter.Deltas.OfType<LowRankDelta>().Where(delta => !double.IsFinite(delta.Scale * delta.Rank))
+        .. adapter.Deltas.Where(delta => PeftKinds.Factors(delta) is not null).GroupBy(delta => DiffusersKey.ComponentOf(delta.Target.Module.Path))
+            .Where(component => component.Select(delta => delta.Facts.Dora).Distinct().Count() > 1)
+            .Select(component => $"some modules of {component.Key} have the magnitudes of DoRA and others not, and use_dora is one flag for all of them"),
+        .. adapter.Deltas.Select(PeftKinds.Factors).OfType<LowRankDelta>().Where(delta => !double.IsFinite(delta.Scale * delta.Rank))
             .Select(delta => $"'{Printable.Text(delta.Target.Path)}' has an alpha beyond double precision"),
     ];
+
+    /// <inheritdoc/>
+    public bool Holds(AdapterDelta delta) => PeftKinds.Factors(delta) is not null;
 
     /// <inheritdoc/>
     public AdapterFiles Write(Adapter adapter)
     {
         LayoutLimits.Refuse(adapter, Limits(adapter));
-        LowRankDelta[] modules = [.. adapter.Deltas.Cast<LowRankDelta>()];
-        Dictionary<string, string> metadata = DiffusersMetadata.Of(adapter.Path, adapter.Metadata, modules);
-        SafetensorsWriter file = new(modules.SelectMany(Tensors), metadata);
+        Dictionary<string, string> metadata = DiffusersMetadata.Of(adapter.Path, adapter.Metadata, adapter.Deltas);
+        SafetensorsWriter file = new(adapter.Deltas.SelectMany(Tensors), metadata);
         return new AdapterFiles(true, [new("pytorch_lora_weights.safetensors", file.Header.FileLength, (output, path, cancellation) => file.WriteTo(output, path, cancellation))]);
     }
 
-    private static IEnumerable<TensorToWrite> Tensors(LowRankDelta module) =>
-    [
-        TensorToWrite.Of(module.Down, module.Target.Module.Path + ".lora_A.weight"),
-        TensorToWrite.Of(module.Up, module.Target.Module.Path + ".lora_B.weight"),
-    ];
+    private static IEnumerable<TensorToWrite> Tensors(AdapterDelta update)
+    {
+        LowRankDelta module = PeftKinds.Factors(update)!;
+        yield return TensorToWrite.Of(module.Down, module.Target.Module.Path + ".lora_A.weight");
+        yield return TensorToWrite.Of(module.Up, module.Target.Module.Path + ".lora_B.weight");
+        if (update is MagnitudeDelta dora) yield return PeftMagnitudes.Tensor(module.Target.Module.Path, dora);
+    }
 }

@@ -41,22 +41,46 @@ internal static class DiffusersMetadata
         return configs;
     }
 
-    /// <summary>The metadata, true of these modules: written anew where a scale is not 1 or there was one, else absent.</summary>
+    /// <summary>A component's configuration as one text of the header, to be made true when it is written: what differs from PEFT's defaults.</summary>
+    /// <param name="component">Its name, with the dot: <c>unet.</c>.</param>
+    /// <param name="config">PEFT's.</param>
+    public static string Pack(string component, AdapterConfig config)
+    {
+        JsonObject packed = [];
+        foreach ((string setting, JsonNode? value) in PeftDefaults.Beyond(config.Json)) packed[component + setting] = value?.DeepClone();
+        return packed.ToJsonString();
+    }
+
+    /// <summary>PEFT's configuration of a component; null where the header has none.</summary>
+    /// <param name="file">For messages.</param>
+    /// <param name="metadata">The file's own.</param>
+    /// <param name="component">Its name, with the dot.</param>
+    public static AdapterConfig? Unpack(string file, IReadOnlyDictionary<string, string> metadata, string component) =>
+        Components(file, metadata).GetValueOrDefault(component) is { } settings ? new(settings) : null;
+
+    /// <summary>
+    /// The metadata, true of these modules: written anew where a scale is not 1, where ranks differ (diffusers took the first for all of them until 2026), where a module has DoRA, or where there was
+    /// one; else absent.
+    /// </summary>
     /// <param name="file">For messages.</param>
     /// <param name="metadata">What there was.</param>
     /// <param name="modules">The updates; each module's name begins with its component.</param>
-    public static Dictionary<string, string> Of(string file, IReadOnlyDictionary<string, string> metadata, IReadOnlyList<LowRankDelta> modules)
+    public static Dictionary<string, string> Of(string file, IReadOnlyDictionary<string, string> metadata, IReadOnlyList<AdapterDelta> modules)
     {
         Dictionary<string, string> result = new(metadata, StringComparer.Ordinal);
         result.TryAdd("format", "pt");
-        if (!metadata.ContainsKey(Key) && modules.All(module => module.Scale == 1)) return result;
+        if (!metadata.ContainsKey(Key) && modules.All(module => module is LowRankDelta { Scale: 1 } lora && lora.Rank == modules[0].Facts.Rank)) return result;
         Dictionary<string, JsonObject> before = Components(file, metadata);
         JsonObject packed = [];
-        foreach (IGrouping<string, LowRankDelta> component in modules.GroupBy(module => DiffusersKey.ComponentOf(module.Target.Module.Path)!).OrderBy(c => c.Key, StringComparer.Ordinal))
+        foreach (IGrouping<string, AdapterDelta> component in modules.GroupBy(module => DiffusersKey.ComponentOf(module.Target.Module.Path)!).OrderBy(c => c.Key, StringComparer.Ordinal))
         {
             JsonObject settings = before.GetValueOrDefault(component.Key) ?? [];
             settings.TryAdd("peft_type", "LORA");
-            PeftRanks.Set(settings, [.. component.Select(module => Within(component.Key, module))]);
+            PeftRanks.Set(settings, [.. component.Select(module => PeftKinds.Factors(module)!).Select(module => new RankedModule(Within(component.Key, module.Target.Module), module.Rank, module.Scale))]);
+            bool isDora = component.Any(module => module is MagnitudeDelta);
+            if (isDora || settings.ContainsKey("use_dora")) settings["use_dora"] = isDora;
+            // diffusers makes a LoraConfig of these settings alone, and PEFT takes none without targets.
+            PeftSelection.Set(settings, [.. component.Select(module => Within(component.Key, module.Target.Module))], baseModules: null);
             foreach ((string name, JsonNode? value) in settings.OrderBy(setting => setting.Key, StringComparer.Ordinal))
             {
                 packed[component.Key + name] = value?.DeepClone();
@@ -80,9 +104,6 @@ internal static class DiffusersMetadata
         throw new UnsupportedException(
             $"{Printable.Text(config.Settings.Path)}: '{variant}' {Printable.Text(config.Settings.Json[variant]!.ToJsonString())} is a variant of LoRA that is not read in this layout", file);
     }
-
-    private static LowRankDelta Within(string component, LowRankDelta update) => new(
-        new(Within(component, update.Target.Module), update.Target.Parameter), update.Down, update.Up, update.Scale, update.Alpha, update.Orientation);
 
     private static Dictionary<string, JsonObject> Components(string file, IReadOnlyDictionary<string, string> metadata)
     {

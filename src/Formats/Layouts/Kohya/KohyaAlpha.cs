@@ -32,13 +32,24 @@ internal static class KohyaAlpha
 
     /// <summary>A scalar whose quotient by the rank is the scale: the file's own tensor while it says so, else F32 (F64 beyond its range).</summary>
     /// <param name="update">The module's update.</param>
-    /// <param name="name">What messages call it.</param>
     /// <param name="rank">The rank that readers divide by.</param>
     /// <param name="scale">The multiplier to be read back.</param>
-    public static (TensorValue Tensor, double Value) Of(LowRankDelta update, string name, long rank, double scale)
+    /// <param name="isSquared">Whether readers multiply by the quotient twice.</param>
+    public static (TensorValue Tensor, double Value) Of(AdapterDelta update, long rank, double scale, bool isSquared)
     {
-        if (update.AlphaTensor is { } stated && Read(update.Target.Module, stated) is var own && own != 0 && own / rank == scale) return (stated, own);
-        double alpha = AlphaOfScale.Of(scale, rank);
+        if (update.AlphaTensor is { } stated && Read(update.Target.Module, stated) is var own && own != 0 && (isSquared ? own / rank * (own / rank) : own / rank) == scale) return (stated, own);
+        return Of(AlphaOfScale.Of(isSquared ? Math.Sqrt(scale) : scale, rank), $"{update.Target.Module}.{KohyaKey.Alpha}");
+    }
+
+    /// <summary>Why no alpha has such a scale, as the end of a sentence; null where one does.</summary>
+    public static string? Limit(double scale, long rank, bool isSquared = false) =>
+        isSquared && scale < 0 ? $"has scale {scale}, and alpha / rank is applied twice under LyCORIS' names"
+        : !double.IsFinite((isSquared ? Math.Sqrt(scale) : scale) * rank) ? "has an alpha beyond double precision"
+        : null;
+
+    /// <summary>The tensor of a number.</summary>
+    public static (TensorValue Tensor, double Value) Of(double alpha, string name)
+    {
         // Half a unit in the last place of F32 is less than what any reader computes with; but 0 would mean the rank.
         return float.IsNormal((float)alpha)
             ? (new MemoryTensor(name, new TensorShape(), [(float)alpha]), (float)alpha)

@@ -14,9 +14,10 @@ internal sealed record KohyaKey(TensorInfo Tensor, ModuleName Module, string? En
     public const string Up = "lora_up.weight";
     public const string Mid = "lora_mid.weight";
     public const string Alpha = "alpha";
+    public const string Magnitude = "dora_scale";
 
     /// <summary>Endings that tensors of several families have.</summary>
-    private static readonly string[] Common = [Alpha, "dora_scale", "scalar", "scale"];
+    private static readonly string[] Common = [Alpha, Magnitude, "scalar", "scale"];
 
     // The longest first: a module of IA³ ends in .weight alone.
     private static readonly string[] Endings =

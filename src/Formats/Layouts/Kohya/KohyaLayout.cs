@@ -1,5 +1,4 @@
 using LoraKit.Formats.Adapters;
-using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts.Kohya.Families;
 using LoraKit.Formats.Layouts.Peft;
 
@@ -39,32 +38,39 @@ internal sealed class KohyaLayout(string name) : IAdapterLayout
     public Adapter Read(AdapterSource source) => new KohyaReader(source, name).Read();
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Limits(Adapter adapter) =>
-    [
-        .. adapter.Deltas.Select(Limit).OfType<string>(),
-        .. adapter.Replacements.Select(replacement => $"'{Printable.Text(replacement.Target.Path)}' is replaced in full ({replacement.Reason})"),
-        .. LayoutLimits.SeveralUpdates(adapter),
-        .. adapter.LayerReplication.Count > 0 ? ["the layers of its base are replicated, and the names count the new ones"] : (string[])[],
-    ];
+    public bool Holds(AdapterDelta delta) => KohyaFamilyList.Of(delta) is not null || delta is SparseResidualDelta;
+
+    /// <inheritdoc/>
+    public Adapter Fold(Adapter adapter)
+    {
+        AdapterDelta[] folded = [.. KohyaFamilyList.Of(adapter.Deltas).Select(update => Folded(update.Update, update.Family))];
+        return folded.SequenceEqual(adapter.Deltas) ? adapter : new Adapter(adapter.Path, adapter.Layout, file: null)
+        {
+            Deltas = folded,
+            Replacements = adapter.Replacements,
+            LayerReplication = adapter.LayerReplication,
+            Config = adapter.Config,
+            BaseModules = adapter.BaseModules,
+            Metadata = adapter.Metadata,
+            Issues = adapter.Issues,
+        };
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Limits(Adapter adapter) => KohyaLimits.Of(adapter, name);
 
     /// <inheritdoc/>
     public AdapterFiles Write(Adapter adapter)
     {
         LayoutLimits.Refuse(adapter, Limits(adapter));
-        return new KohyaWriter(adapter).Write();
+        return new KohyaWriter(adapter, scalesTwice: name == LycorisName).Write();
     }
 
-    private static string? Limit(AdapterDelta delta)
+    private AdapterDelta Folded(AdapterDelta update, IKohyaFamily? family)
     {
-        string target = $"'{Printable.Text(delta.Target.Path)}'";
-        return delta switch
-        {
-            not LowRankDelta => $"{target} has an update of kind {delta.Kind}",
-            _ when delta.Target.Module.Path.Length == 0 || delta.Target.Parameter != "weight" => $"{target} is no module's weight",
-            LowRankDelta { IsEmbedding: true } => $"{target} is an embedding",
-            LowRankDelta { Orientation: WeightOrientation.InOut } => $"{target} is stored transposed in the base",
-            LowRankDelta lora when !double.IsFinite(lora.Scale * KohyaModule.RankOf(lora)) => $"{target} has an alpha beyond double precision",
-            _ => null,
-        };
+        if (family is null or Locon) return update;
+        if (update is not MagnitudeDelta dora) return family.Fold(update, name == LycorisName);
+        AdapterDelta inner = family.Fold(dora.Inner, name == LycorisName);
+        return inner == dora.Inner ? dora : new MagnitudeDelta(inner, dora.Magnitude, dora.Axis, dora.Norm, dora.Epsilon);
     }
 }

@@ -8,10 +8,12 @@ namespace LoraKit.Formats.Layouts.Kohya;
 /// <summary>The metadata of a file to be written: carried over, and what it says of rank, alpha and content made true.</summary>
 internal static class KohyaMetadata
 {
+    /// <summary>What stands where nothing is known: the text of Python's None.</summary>
+    public const string None = "None";
+    public const string Rank = "ss_network_dim";
+    public const string Alpha = "ss_network_alpha";
+    public const string Arguments = "ss_network_args";
     private const string Dynamic = "Dynamic";
-    private const string Rank = "ss_network_dim";
-    private const string Alpha = "ss_network_alpha";
-    private const string Arguments = "ss_network_args";
     private const string ConvRank = "conv_dim";
     private const string ConvAlpha = "conv_alpha";
     public const string ModelHash = "sshs_model_hash";
@@ -20,15 +22,19 @@ internal static class KohyaMetadata
 
     private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>The metadata without new hashes. As long as all modules are as they were read from one file, so is what it says of them.</summary>
+    /// <summary>
+    /// The metadata without new hashes. As long as all modules are as they were read from one file, so is what it says of them, unless it says that it does not know their alpha.
+    /// </summary>
     public static Dictionary<string, string> Of(IReadOnlyDictionary<string, string> source, IReadOnlyList<KohyaModule> modules)
     {
         Dictionary<string, string> metadata = new(source, StringComparer.Ordinal);
-        if (modules.All(module => module.ReadFrom is not null && module.ReadFrom == modules[0].ReadFrom)) return metadata;
+        bool isUnknown = metadata.GetValueOrDefault(Alpha) == None;
+        if (!isUnknown && modules.All(module => module.ReadFrom is not null && module.ReadFrom == modules[0].ReadFrom)) return metadata;
         // sd-scripts and LyCORIS: network_dim for linear layers and 1 × 1 kernels, conv_dim for larger ones.
-        KohyaModule[] kernels = [.. modules.Where(module => module.IsKernel)];
-        KohyaModule[] others = [.. modules.Where(module => !module.IsKernel)];
+        KohyaModule[] kernels = [.. modules.Where(module => module is { Rank: not null, IsKernel: true })];
+        KohyaModule[] others = [.. modules.Where(module => module is { Rank: not null, IsKernel: false })];
         if (others.Length == 0) others = kernels;
+        if (others.Length == 0) return metadata;
         (string rank, string alpha) = Shared(others);
         (string convRank, string convAlpha) = Shared(kernels);
         bool isNetwork = metadata.ContainsKey(Rank);
@@ -52,7 +58,7 @@ internal static class KohyaMetadata
 
     private static (string Rank, string Alpha) Shared(IReadOnlyList<KohyaModule> modules)
     {
-        long[] ranks = [.. modules.Select(module => module.Rank).Distinct().Take(2)];
+        long[] ranks = [.. modules.Select(module => module.Rank!.Value).Distinct().Take(2)];
         double[] alphas = [.. modules.Select(module => module.Alpha).Distinct().Take(2)];
         return (
             ranks is [var rank] ? rank.ToString(CultureInfo.InvariantCulture) : Dynamic,
@@ -68,7 +74,7 @@ internal static class KohyaMetadata
     {
         bool isStated = metadata.TryGetValue(Arguments, out string? text);
         JsonObject? arguments = isStated ? Parse(text!) : null;
-        if (arguments is null && isStated && text is not ("None" or "null")) return;
+        if (arguments is null && isStated && text is not (None or "null")) return;
         if (arguments is null && !mustSay) return;
         arguments ??= [];
         string before = arguments.ToJsonString(Readable);

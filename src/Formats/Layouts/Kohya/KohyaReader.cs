@@ -72,13 +72,13 @@ internal sealed class KohyaReader(AdapterSource source, string layout)
     /// <summary>The update of the weight within its magnitudes, where the file has such.</summary>
     private AdapterDelta[] Decomposed(KohyaTensors module, IKohyaFamily family, AdapterDelta[] updates)
     {
-        if (!family.IsOfWeight || updates.Length == 0 || !module.Has("dora_scale")) return updates;
+        if (!family.IsOfWeight || updates.Length == 0 || !module.Has(KohyaKey.Magnitude)) return updates;
         if (!family.CanBeDecomposed || updates.Length > 1)
         {
             throw module.Unread($"has dora_scale beside {string.Join(" and ", updates.Select(update => update.Kind))}; DoRA is read around one update of LoRA, LoHa or LoKr");
         }
 
-        return [new MagnitudeDelta(updates[0], module.Require("dora_scale"), MagnitudeAxis.FromShape, source.Options.DoraNorm, DoraEpsilon)];
+        return [new MagnitudeDelta(updates[0], module.Require(KohyaKey.Magnitude), MagnitudeAxis.FromShape, source.Options.DoraNorm, DoraEpsilon)];
     }
 
     /// <summary>A scale that the kind has no use for.</summary>

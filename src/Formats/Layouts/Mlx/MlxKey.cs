@@ -10,7 +10,10 @@ internal static class MlxKey
     public const string Down = ".lora_a";
     public const string Up = ".lora_b";
 
-    private const string Magnitude = ".m";
+    public const string Magnitude = ".m";
+
+    private const string Switch = ".switch_mlp.";
+    private const string Experts = ".experts";
 
     // The names that mlx-lm's models give to nn.Embedding; nothing in the file tells.
     private static readonly HashSet<string> Embeddings =
@@ -25,6 +28,22 @@ internal static class MlxKey
 
     /// <summary>Whether a module is an embedding, whose factors lie the other way round.</summary>
     public static bool IsEmbedding(ModuleName module) => Embeddings.Contains(module.Leaf);
+
+    /// <summary>
+    /// What a stack of experts is called: mlx-lm's <c>X.switch_mlp.up_proj</c> is <c>X.experts.up_proj</c> of the models that it comes from. Under other names it is its module's weight.
+    /// </summary>
+    public static ParameterName StackOf(ModuleName module)
+    {
+        int at = module.Path.LastIndexOf(Switch, StringComparison.Ordinal);
+        return at > 0 && module.Path.IndexOf('.', at + Switch.Length) < 0
+            ? new(new(module.Path[..at] + Experts), module.Leaf)
+            : new(module, "weight");
+    }
+
+    /// <summary>The module's name in the file.</summary>
+    public static string NameOf(AdapterDelta delta) => delta is ExpertsDelta { Target: { Parameter: not "weight", Module.Path: var path } target } && path.EndsWith(Experts, StringComparison.Ordinal)
+        ? path[..^Experts.Length] + Switch + target.Parameter
+        : delta.Target.Module.Path;
 
     private static ModuleName? Module(string name, string ending) =>
         name.Length > ending.Length && name.EndsWith(ending, StringComparison.Ordinal) ? new(name[..^ending.Length]) : null;

@@ -1,6 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
-using LoraKit.Formats.Layouts.Factors;
+using LoraKit.Formats.Gguf;
 
 namespace LoraKit.Formats.Layouts.Mlx;
 
@@ -15,7 +15,7 @@ internal sealed class MlxLayout : IAdapterLayout
     /// <inheritdoc/>
     public LayoutMatch Detect(AdapterSource source)
     {
-        if (source.Config?.Json.ContainsKey("peft_type") == true) return LayoutMatch.No;
+        if (source.Config?.Json.ContainsKey("peft_type") == true || source.Tensors.Container == GgufFile.ContainerName) return LayoutMatch.No;
         bool isMlx = source.Config?.Json.ContainsKey(MlxConfig.Method) == true || source.Tensors.Tensors.Any(tensor => MlxKey.Parse(tensor).IsFactor);
         return isMlx ? LayoutMatch.Certain : LayoutMatch.No;
     }
@@ -28,19 +28,13 @@ internal sealed class MlxLayout : IAdapterLayout
         : new MlxReader(source, new MlxConfig(source.Config, source.ConfigPath ?? AdapterConfigFile.Name)).Read();
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Limits(Adapter adapter)
-    {
-        LowRankDelta[] modules = [.. adapter.Deltas.OfType<LowRankDelta>()];
-        return
-        [
-            .. FactorLimits.Of(adapter, takesEmbeddings: true), .. FactorLimits.Replacements(adapter),
-            .. modules.Where(module => module.Down.Shape.Rank != 2 || module.Up.Shape.Rank != 2).Select(module => $"{Show(module)} has a kernel"),
-            .. modules.Where(module => module.IsEmbedding != MlxKey.IsEmbedding(module.Target.Module))
-                .Select(module => $"{Show(module)} {(module.IsEmbedding ? "is an embedding" : "is none")}, and MLX's readers go by its name"),
-            .. modules.Select(module => module.Scale).Distinct().Take(2).Count() > 1 ? ["modules differ in scale, and the layout has one for all"] : (string[])[],
-            .. modules.Select(module => module.Rank).Distinct().Take(2).Count() > 1 ? ["modules differ in rank, and the layout has one for all"] : (string[])[],
-        ];
-    }
+    public bool Holds(AdapterDelta delta) => MlxModule.Of(delta) is not null;
+
+    /// <inheritdoc/>
+    public Adapter Fold(Adapter adapter) => MlxFold.Of(adapter);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Limits(Adapter adapter) => MlxLimits.Of(adapter);
 
     /// <inheritdoc/>
     public AdapterFiles Write(Adapter adapter)
@@ -48,6 +42,4 @@ internal sealed class MlxLayout : IAdapterLayout
         LayoutLimits.Refuse(adapter, Limits(adapter));
         return new MlxWriter(adapter).Write();
     }
-
-    private static string Show(LowRankDelta module) => $"'{Printable.Text(module.Target.Path)}'";
 }

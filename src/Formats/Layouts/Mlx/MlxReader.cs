@@ -52,21 +52,13 @@ internal sealed class MlxReader(AdapterSource source, MlxConfig config)
     {
         if (module.Whole(_ledger) is not var (a, b)) return null;
         string where = $"{Printable.Text(File)}: module '{Printable.Text(module.Module.Path)}'";
-        if (b.Shape.Rank == 3)
-        {
-            throw new UnsupportedException($"{where} has lora_a {a.Shape} and lora_b {b.Shape}: LoRA on the experts of a SwitchLinear, which is not read in this layout", File, b.Name);
-        }
-
+        if (b.Shape.Rank == 3) return Experts(module, a, b, scale, rank, where);
         if (a.Shape.Rank != 2 || b.Shape.Rank != 2 || a.Shape[1] != b.Shape[0])
         {
             throw new InvalidAdapterException($"{where} has lora_a {a.Shape} and lora_b {b.Shape}, which do not chain; expected [in, r] and [r, out]", File, a.Name);
         }
 
-        if (rank is { } stated && stated != a.Shape[1])
-        {
-            throw new InvalidAdapterException($"{where} has lora_a {a.Shape}, so rank {a.Shape[1]}, but {MlxConfig.Parameters} says {stated}", File, a.Name);
-        }
-
+        RequireRank(a.Shape[1], rank, where, a);
         ParameterName target = new(module.Module, "weight");
         (StoredTensor storedA, StoredTensor storedB) = (_ledger.Claim(a), _ledger.Claim(b));
         AdapterDelta.RequireValues(target, storedA);
@@ -86,5 +78,23 @@ internal sealed class MlxReader(AdapterSource source, MlxConfig config)
         return magnitude is null
             ? throw new InvalidAdapterException($"{where} has no m; expected one, for the configuration says DoRA", File, a.Name)
             : new MagnitudeDelta(update, _ledger.Claim(magnitude), MagnitudeAxis.Output);
+    }
+
+    /// <summary>The experts of a SwitchLinear, which mlx-lm trains without DoRA.</summary>
+    private ExpertsDelta Experts(FactorPair module, TensorInfo a, TensorInfo b, double scale, long? rank, string where)
+    {
+        ExpertsDelta delta = MlxExperts.Read(MlxKey.StackOf(module.Module), _ledger.Claim(a), _ledger.Claim(b), scale) ?? throw new InvalidAdapterException(
+            $"{where} has lora_a {a.Shape} and lora_b {b.Shape}, which are no factors of experts; expected [experts, r, in] (or [experts · r, in]) and [experts, out, r]", File, b.Name);
+        RequireRank(delta.Rank, rank, where, b);
+        if (module[FactorRole.Magnitude] is { } magnitude) _ledger.Leave(magnitude, "which experts do not have");
+        return delta;
+    }
+
+    private void RequireRank(long rank, long? stated, string where, TensorInfo factor)
+    {
+        if (stated is not null && stated != rank)
+        {
+            throw new InvalidAdapterException($"{where} has {Printable.Text(factor.Name)} {factor.Shape}, so rank {rank}, but {MlxConfig.Parameters} says {stated}", File, factor.Name);
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Safetensors;
@@ -9,10 +10,14 @@ namespace LoraKit.Formats.Layouts.Mlx;
 /// <param name="adapter">Within the layout's limits.</param>
 internal sealed class MlxWriter(Adapter adapter)
 {
+    /// <summary>Whether it is new weights and nothing else: what mlx-lm calls a full fine-tune.</summary>
+    public static bool IsFull(Adapter adapter) => adapter is { Deltas.Count: 0, Replacements.Count: > 0 } && adapter.Replacements.All(replacement => replacement.Rows is null);
+
     public AdapterFiles Write()
     {
-        LowRankDelta[] modules = [.. adapter.Deltas.Cast<LowRankDelta>()];
-        SafetensorsWriter tensors = new(modules.SelectMany(Tensors), adapter.Metadata.Count > 0 ? adapter.Metadata : null);
+        MlxModule[] modules = [.. adapter.Deltas.Select(delta => MlxModule.Of(delta)!)];
+        IEnumerable<TensorToWrite> weights = adapter.Replacements.Select(replacement => TensorToWrite.Of(replacement.Values, replacement.Target.Path));
+        SafetensorsWriter tensors = new(modules.SelectMany(Tensors).Concat(weights), adapter.Metadata.Count > 0 ? adapter.Metadata : null);
         byte[] config = AdapterConfigFile.Bytes(Config(modules));
         return new AdapterFiles(false,
         [
@@ -21,37 +26,35 @@ internal sealed class MlxWriter(Adapter adapter)
         ]);
     }
 
-    private static IEnumerable<TensorToWrite> Tensors(LowRankDelta module)
+    private static IEnumerable<TensorToWrite> Tensors(MlxModule module)
     {
-        string name = module.Target.Module.Path;
-        (TensorValue a, TensorValue b) = module.IsEmbedding ? (module.Up, module.Down) : (TransposedTensor.Of(module.Down), TransposedTensor.Of(module.Up));
-        return [TensorToWrite.Of(a, name + MlxKey.Down), TensorToWrite.Of(b, name + MlxKey.Up)];
+        (TensorValue a, TensorValue b) = module.Factors();
+        yield return TensorToWrite.Of(a, module.Name + MlxKey.Down);
+        yield return TensorToWrite.Of(b, module.Name + MlxKey.Up);
+        if (module.Magnitude is { } m) yield return TensorToWrite.Of(ReshapedTensor.Of(m, new TensorShape(m.Shape.ElementCount)), module.Name + MlxKey.Magnitude);
     }
 
     /// <summary>The arguments of the training with scale and rank as they are now, alpha gone: the scale is the whole multiplier.</summary>
-    private JsonObject Config(LowRankDelta[] modules)
+    private JsonObject Config(MlxModule[] modules)
     {
         bool isMlx = adapter.Config?.Json.ContainsKey("peft_type") == false;
         JsonObject config = isMlx ? (JsonObject)adapter.Config!.Json.DeepClone() : [];
         if (!isMlx && adapter.Config?.BaseModel is { } model) config["model"] = model;
-        config[MlxConfig.Method] = "lora";
-        // Before October 2024 it had another name, which is not read any more.
-        if (!config.ContainsKey("num_layers")) config["num_layers"] = config["lora_layers"] is { } layers ? layers.DeepClone() : -1;
-        JsonObject parameters = config[MlxConfig.Parameters] as JsonObject ?? new() { ["dropout"] = 0.0, ["keys"] = new JsonArray([.. Keys(modules)]) };
-        parameters.Remove("alpha");
-        if (modules.Length > 0)
-        {
-            parameters["rank"] = modules[0].Rank;
-            parameters["scale"] = modules[0].Scale;
-        }
+        config[MlxConfig.Method] = IsFull(adapter) ? "full" : modules.Any(module => module.Magnitude is not null) ? "dora" : "lora";
+        config.Remove("use_dora");
+        if (modules.Length == 0) return config;
 
+        string[] names = [.. modules.Select(module => module.Name)];
+        // Before October 2024 it had another name, which is not read any more.
+        JsonNode? layers = config["num_layers"] ?? config["lora_layers"];
+        config["num_layers"] = MlxLayers.Count(names, adapter.BaseModules, long.TryParse(layers?.ToJsonString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long stated) ? stated : null);
+        JsonObject parameters = config[MlxConfig.Parameters] as JsonObject ?? new() { ["dropout"] = 0.0, ["keys"] = new JsonArray() };
+        parameters.Remove("alpha");
+        parameters["rank"] = modules[0].Rank;
+        parameters["scale"] = modules[0].Scale;
+        // Without keys it is all modules of a layer.
+        if (parameters["keys"] is JsonArray || !MlxLayers.AreAllInLayers(names)) parameters["keys"] = new JsonArray([.. MlxLayers.Keys(names).Select(key => (JsonNode)key)]);
         config[MlxConfig.Parameters] = parameters;
         return config;
     }
-
-    /// <summary>The modules as mlx-lm names them within a layer.</summary>
-    private static IEnumerable<JsonNode> Keys(LowRankDelta[] modules) => modules
-        .Select(module => module.Target.Module.Path.Split('.'))
-        .Select(parts => string.Join('.', parts[(Array.FindLastIndex(parts, part => part.All(char.IsAsciiDigit)) + 1)..]))
-        .Distinct().Order(StringComparer.Ordinal).Select(key => (JsonNode)key);
 }

@@ -18,6 +18,12 @@ internal sealed record Architecture
     /// <summary><c>modelspec.implementation</c>.</summary>
     public string Implementation { get; init; } = "diffusers";
 
+    /// <summary><c>modelspec.resolution</c>, where an adapter does not state its own.</summary>
+    public string Resolution { get; init; } = "1024x1024";
+
+    /// <summary>sd-scripts' <c>ss_network_module</c> of plain LoRA.</summary>
+    public string NetworkModule { get; init; } = "networks.lora";
+
     /// <summary>How well shapes and the choice of modules fit, among architectures that have all the names: positive for, negative against.</summary>
     public Func<IReadOnlyList<FoundModule>, int> Evidence { get; init; } = _ => 0;
 

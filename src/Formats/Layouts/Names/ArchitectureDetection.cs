@@ -20,9 +20,15 @@ internal static class ArchitectureDetection
     /// <summary>By everything that the adapter tells.</summary>
     /// <param name="adapter">Its names, shapes and metadata are looked at.</param>
     /// <param name="architectures">Those to choose from, the commoner before the rarer.</param>
-    public static ArchitectureMatch Of(Adapter adapter, IReadOnlyList<Architecture> architectures)
+    public static ArchitectureMatch Of(Adapter adapter, IReadOnlyList<Architecture> architectures) => Of([.. ModulesOf(adapter)], adapter.Metadata, architectures);
+
+    /// <summary>By names and shapes.</summary>
+    /// <param name="modules">Each module, and its weight's shape where that is known.</param>
+    /// <param name="metadata">What the file states.</param>
+    /// <param name="architectures">Those to choose from, the commoner before the rarer.</param>
+    public static ArchitectureMatch Of(
+        IReadOnlyList<(string Name, TensorShape? Shape)> modules, IReadOnlyDictionary<string, string> metadata, IReadOnlyList<Architecture> architectures)
     {
-        (string Name, TensorShape? Shape)[] modules = [.. ModulesOf(adapter)];
         List<(Architecture Architecture, int Evidence, string[] Leftover)> found = [];
         foreach (Architecture architecture in architectures)
         {
@@ -34,7 +40,9 @@ internal static class ArchitectureDetection
                 else present.Add(new(name, part, place, shape is { Rank: > 0 } s ? s[0] : null, shape is { Rank: > 1 } m ? m[1] : null, shape?.Rank));
             }
 
-            if (present.Count > 0) found.Add((architecture, architecture.Evidence(present) + (IsStated(architecture, adapter.Metadata) ? Stated : 0), [.. leftover]));
+            // Names of ComfyUI's own are the rarer in files.
+            int names = present.Any(module => module.Place.Naming == Naming.Comfy) ? -1 : 0;
+            if (present.Count > 0) found.Add((architecture, architecture.Evidence(present) + names + (IsStated(architecture, metadata) ? Stated : 0), [.. leftover]));
         }
 
         if (found.Count == 0) return new(null, [], []);

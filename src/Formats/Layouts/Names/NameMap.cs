@@ -32,12 +32,12 @@ internal sealed class NameMap
             if (NamePattern.Match(pattern, name, separator) is { } numbers) places.Add(place with { Numbers = numbers });
         }
 
-        return [.. places.OrderBy(place => place.Naming != preferred)];
+        return [.. places.OrderBy(place => (place.Naming == Naming.Diffusers) != (preferred == Naming.Diffusers))];
     }
 
     private ILookup<string, (NamePlace Place, string Pattern)> Index(Func<string, string> spell, char separator) =>
         (from rule in Rules
-         from naming in (Naming[])[Naming.Diffusers, Naming.Original]
+         from naming in (Naming[])[Naming.Diffusers, Naming.Original, .. rule.Comfy is null || spell(rule.Comfy) == spell(rule.Original) ? (Naming[])[] : [Naming.Comfy]]
          from module in rule.Modules(naming).Select((pattern, at) => (Pattern: spell(pattern), At: at))
          select (Place: new NamePlace(rule, naming, module.At, []), module.Pattern)).ToLookup(entry => NamePattern.Key(entry.Pattern, separator), StringComparer.Ordinal);
 }

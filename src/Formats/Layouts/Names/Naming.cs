@@ -8,4 +8,7 @@ internal enum Naming : byte
 
     /// <summary>The repository that the model came from: LDM, SGM, Black Forest Labs, OpenCLIP, …</summary>
     Original,
+
+    /// <summary>ComfyUI's classes: the original's weights, some of them by other names.</summary>
+    Comfy,
 }

@@ -7,8 +7,8 @@ namespace LoraKit.Formats.Layouts.Onnx;
 /// <summary>The names of a graph's adapter inputs: <c>model.layers.0.attn.q_proj.lora_A.weight</c>. See spec/layouts/onnx.md, "Keys".</summary>
 internal static class OnnxKey
 {
-    private const string Down = ".lora_A.weight";
-    private const string Up = ".lora_B.weight";
+    public const string Down = ".lora_A.weight";
+    public const string Up = ".lora_B.weight";
 
     /// <summary>Takes a name apart.</summary>
     public static FactorKey Parse(TensorInfo tensor) =>

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using LoraKit.Formats.Adapters;
 
 namespace LoraKit.Formats.Layouts.Peft;
 
@@ -12,7 +11,7 @@ internal static class ModulePatternPlan
     /// <param name="stated">The default so far.</param>
     /// <param name="json">A value as it is written.</param>
     public static (T Default, JsonObject Entries) Of<T>(
-        IReadOnlyList<LowRankDelta> modules, Func<LowRankDelta, T> valueOf, Func<LowRankDelta, string?> patternOf, T stated, Func<T, JsonNode> json)
+        IReadOnlyList<RankedModule> modules, Func<RankedModule, T> valueOf, Func<RankedModule, string?> patternOf, T stated, Func<T, JsonNode> json)
         where T : IEquatable<T>
     {
         T common = MostCommon(modules.Select(valueOf));
@@ -26,9 +25,9 @@ internal static class ModulePatternPlan
             return (otherwise, new(byPattern.Where(group => group.Key.Length > 0).Select(group => KeyValuePair.Create(group.Key, (JsonNode?)json(group.First())))));
         }
 
-        PlainKeys keys = new([.. modules.Select(module => module.Target.Module.Path)]);
+        PlainKeys keys = new([.. modules.Select(module => module.Name.Path)]);
         return (common, new(modules.Where(module => !valueOf(module).Equals(common))
-            .Select(module => (Key: keys.Of(module.Target.Module.Path), Value: json(valueOf(module))))
+            .Select(module => (Key: keys.Of(module.Name.Path), Value: json(valueOf(module))))
             .OrderBy(entry => entry.Key, StringComparer.Ordinal)
             .Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value))));
     }

@@ -46,8 +46,12 @@ internal sealed class PeftLayout : IAdapterLayout
         return new PeftReader(source, config, PeftKeys.Parse(source.Tensors, config.PeftType)).Read();
     }
 
-    /// <summary>LoRA; what is folded for a convolution (LyCORIS' lora_mid) it does not have.</summary>
-    public bool Holds(AdapterDelta delta) => delta is LowRankDelta { Down: not TuckerDown };
+    /// <inheritdoc/>
+    public bool Holds(AdapterDelta delta) => PeftKinds.TypeOf(delta) is not null;
+
+    /// <summary>One method for all modules; where they are of several, LoRA.</summary>
+    public bool Holds(AdapterDelta delta, Adapter adapter) => Holds(delta)
+        && (delta is LowRankDelta || (adapter.Deltas.All(update => update.Shape is { Rank: 1 } or null || Holds(update)) && !PeftKinds.Limits(adapter).Any() && PeftLimits.KindLimit(delta) is null));
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Limits(Adapter adapter) => PeftLimits.Of(adapter);

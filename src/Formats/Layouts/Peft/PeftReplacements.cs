@@ -16,7 +16,7 @@ internal sealed class PeftReplacements
     public PeftReplacements(Adapter adapter)
     {
         _replacements = adapter.Replacements;
-        LowRankDelta[] modules = [.. adapter.Deltas.OfType<LowRankDelta>()];
+        AdapterDelta[] modules = [.. adapter.Deltas.Where(update => PeftKinds.TypeOf(update) is not null)];
         _updated = [.. modules.Select(module => module.Target.Module)];
         _embeddings = [.. modules.Where(module => module.IsEmbedding).Select(module => module.Target.Module)];
         _withRows = [.. _replacements.Where(replacement => replacement.Rows is not null).Select(replacement => replacement.Target.Module)];

@@ -70,17 +70,20 @@ internal sealed class FusedUpdate(ParameterName target, long[] parts, FactorType
         DType[] types = [.. tensors.Select(tensor => tensor.DType).Distinct()];
         if (types.Length == 1) return tensors;
         DType wide = types.Contains(DType.F64) ? DType.F64 : DType.F32;
-        return [.. tensors.Select(tensor => tensor.DType == wide ? tensor : Store(tensor, 1, wide))];
+        return [.. tensors.Select(tensor => tensor.DType == wide ? tensor : Store(tensor, 1, wide, FactorType.Keep))];
     }
 
-    private TensorValue Scaled(TensorValue tensor, double factor) => factor == 1 ? tensor : Store(tensor, factor, tensor.DType);
+    private TensorValue Scaled(TensorValue tensor, double factor) => factor == 1 ? tensor : Store(tensor, factor, tensor.DType, type);
 
-    private ComputedTensor Store(TensorValue tensor, double factor, DType source)
+    private ComputedTensor Store(TensorValue tensor, double factor, DType source, FactorType wanted)
     {
         if (!withValues) return new ComputedTensor(tensor.Name, DType.F32, tensor.Shape, (_, bytes) => bytes.Clear());
         double[] values = tensor.ToDoubles();
         for (int i = 0; i < values.Length; i++) values[i] *= factor;
-        return FactorStore.Store(tensor.Name, tensor.Shape, values, source, type);
+        // A type that was named is rounded to once, when everything is computed.
+        return wanted.Fixed() is null
+            ? FactorStore.Store(tensor.Name, tensor.Shape, values, source, wanted)
+            : FactorStore.Store(tensor.Name, tensor.Shape, values, DType.F64, FactorType.Keep);
     }
 
     private static double Nonzero(double scale) => scale == 0 ? 1 : scale;

@@ -30,13 +30,13 @@ internal sealed class Regrouping
             (ModelPart part, NamePlace place) = architecture.Find(module.Path)!.Value;
             PartSpelling spelling = part.Spellings.GetValueOrDefault(layout)
                 ?? throw new UnsupportedException($"{Printable.Text(_path)}: the layout {layout} has no names for the {part.Name} of {architecture.Name} ('{Printable.Text(module.Path)}')", _path, module.Path);
-            _places.Add(module, (new(part, place.Rule, place.Numbers, place.Naming, spelling), place.Module));
+            _places.Add(module, (new(part, place.Rule, place.Numbers, place.Naming == Naming.Diffusers, spelling), place.Module));
         }
 
         foreach (IGrouping<object, AdapterDelta> weight in adapter.Deltas.Where(Changes).GroupBy(delta => (object)(_places[delta.Target.Module].Group.Key, delta.Target.Parameter)))
         {
             NameRule rule = _places[weight.First().Target.Module].Group.Rule;
-            bool isFusing = rule.IsFused && _places[weight.First().Target.Module].Group.Source != Naming.Original;
+            bool isFusing = rule.IsFused && _places[weight.First().Target.Module].Group.IsDivided;
             if (!(isFusing ? FusedUpdate.Can([.. weight], rule.Diffusers.Count) : weight.All(RowsOfUpdate.Has))) _indivisible.UnionWith(weight);
         }
 
@@ -62,6 +62,14 @@ internal sealed class Regrouping
     {
         (WeightGroup group, int module) = _places[target.Module];
         return group.IsRename ? new(group.Name(module), ParameterOf(target, group)) : target;
+    }
+
+    /// <summary>The modules of the result that a module's weight may be in.</summary>
+    public IEnumerable<ModuleName> NamesOf(ModuleName source)
+    {
+        (WeightGroup group, int module) = _places[source];
+        if (group.IsRename) return [group.Name(module)];
+        return Enumerable.Range(0, group.Target.Naming == Naming.Original ? 1 : group.Rule.Diffusers.Count).Select(group.Name);
     }
 
     /// <summary>The updates of the result, in the order of their first sources.</summary>
@@ -103,7 +111,7 @@ internal sealed class Regrouping
                 Replacement[] members = [.. replacements.Where(other => other.Target.Parameter == replacement.Target.Parameter && _places[other.Target.Module].Group.Key == group.Key)];
                 // A full difference from nothing: taken apart and put together like one.
                 AdapterDelta[] values = [.. members.Select(member => new DenseDelta(member.Target, member.Values, 1))];
-                if (group.Source != Naming.Original && members.Length < group.Rule.Diffusers.Count) throw Unfit(group, values[0], "is replaced in full, but not all parts of its weight are");
+                if (group.IsDivided && members.Length < group.Rule.Diffusers.Count) throw Unfit(group, values[0], "is replaced in full, but not all parts of its weight are");
                 result.AddRange(Regrouped(values, values, FactorType.Exact, false).Select(delta => new Replacement(delta.Target, ((DenseDelta)delta).Values, null, replacement.Reason)));
             }
             else if (replacement.Rows is not null)
@@ -123,7 +131,7 @@ internal sealed class Regrouping
         if (members.GroupBy(member => member.Target).FirstOrDefault(same => same.Skip(1).Any()) is { } twice) throw Unfit(group, twice.First(), "has several updates; expected one (stack them first)");
         long columns = members.Concat(all.Where(delta => _places.TryGetValue(delta.Target.Module, out var place) && place.Group.Key == group.Key))
             .Select(member => member.Shape).FirstOrDefault(shape => shape is { Rank: > 1 }) is { } matrix ? matrix[1] : 0;
-        if (group.Source == Naming.Original)
+        if (!group.IsDivided)
         {
             long[] parts = rule.Division.OfWhole(members[0].Shape!.Value[0], columns, rule.Diffusers.Count)
                 ?? throw Unfit(group, members[0], $"is {members[0].Shape}, which does not divide into {string.Join(", ", rule.Diffusers)}");

@@ -12,6 +12,8 @@ internal sealed record ConvertDocument : CommandDocument
 
     public required string To { get; init; }
 
+    public required string? Architecture { get; init; }
+
     public required string? Base { get; init; }
 
     public required string Out { get; init; }
@@ -20,7 +22,17 @@ internal sealed record ConvertDocument : CommandDocument
 
     public required IReadOnlyList<ConvertedModuleBody> Modules { get; init; }
 
+    public required IReadOnlyList<WrittenModuleBody> Written { get; init; }
+
     /// <summary>Null in a plan, as all that is computed.</summary>
+    public required int? Folded { get; init; }
+
+    public required IReadOnlyDictionary<string, string>? Metadata { get; init; }
+
+    public required long? Flushed { get; init; }
+
+    public required long? Subnormal { get; init; }
+
     public required double? RelativeError { get; init; }
 
     public required long? BytesWritten { get; init; }
@@ -36,6 +48,7 @@ internal sealed record ConvertDocument : CommandDocument
         Path = plan.Options.Adapter.Path,
         From = plan.Layout,
         To = plan.Options.Layout,
+        Architecture = plan.Architecture,
         Base = plan.Options.Base,
         Out = plan.Options.Output.Path,
         DryRun = report is null,
@@ -45,6 +58,11 @@ internal sealed record ConvertDocument : CommandDocument
                 m.Name, m.Kind, m.Form.ToString().ToLowerInvariant(), m.Rank, JsonOutput.Finite(m.RelativeError),
                 JsonOutput.Finite(m.LargestSingularValue), JsonOutput.Finite(m.SmallestSingularValue))),
         ],
+        Written = [.. (report?.Written ?? plan.Written).Select(m => new WrittenModuleBody(m.Name, m.From))],
+        Folded = report?.Folded,
+        Metadata = report?.Metadata,
+        Flushed = report?.Flushed,
+        Subnormal = report?.Subnormal,
         RelativeError = JsonOutput.Finite(report?.RelativeError),
         BytesWritten = report?.BytesWritten,
         Seconds = JsonOutput.Seconds(report?.Elapsed),
@@ -52,6 +70,9 @@ internal sealed record ConvertDocument : CommandDocument
         Warnings = [.. warnings, .. report?.Warnings ?? []],
     };
 }
+
+/// <summary>A module of the result.</summary>
+internal sealed record WrittenModuleBody(string Name, IReadOnlyList<string> From);
 
 /// <summary>One update.</summary>
 internal sealed record ConvertedModuleBody(

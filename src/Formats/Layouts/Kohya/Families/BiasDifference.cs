@@ -12,4 +12,12 @@ internal sealed class BiasDifference : IKohyaFamily
     public bool IsOfWeight => false;
 
     public IEnumerable<AdapterDelta> Read(KohyaTensors module) => [new DenseDelta(module.Bias, module.Require("diff_b"), 1)];
+
+    public bool Holds(AdapterDelta update) => update is DenseDelta { Target.Parameter: "bias" } && !Norm.IsOfNorm(update);
+
+    public AdapterDelta Fold(AdapterDelta update, bool scalesTwice) => Full.WithoutScale(update);
+
+    public string? Limit(AdapterDelta update, bool scalesTwice) => Full.ScaleLimit(update);
+
+    public void Write(AdapterDelta update, KohyaModule module) => module.Add("diff_b", ((DenseDelta)update).Values);
 }

@@ -17,6 +17,12 @@ internal sealed class DiagOft : IKohyaFamily
     public IEnumerable<AdapterDelta> Read(KohyaTensors module)
     {
         StoredTensor blocks = module.Require(OftTensors.Blocks);
-        yield return new DiagOftDelta(module.Weight, blocks, OftTensors.RescaleOf(module), OftTensors.LimitOf(module, blocks));
+        yield return new DiagOftDelta(module.Weight, blocks, OftTensors.RescaleOf(module), OftTensors.LimitOf(module, blocks)) { AlphaTensor = module.Find(KohyaKey.Alpha) };
     }
+
+    public bool Holds(AdapterDelta update) => update is DiagOftDelta { Target.Parameter: "weight" };
+
+    public string? Limit(AdapterDelta update, bool scalesTwice) => OftTensors.NameLimit((OutputRotationDelta)update);
+
+    public void Write(AdapterDelta update, KohyaModule module) => OftTensors.Write((OutputRotationDelta)update, module);
 }

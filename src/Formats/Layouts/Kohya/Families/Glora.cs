@@ -25,8 +25,35 @@ internal sealed class Glora : IKohyaFamily
         GloraFactors AsOld() => Factors(module, a2, a1, b2, b1);
         bool isOldFirst = isOld && !isCore && (!isNew || b1.Shape[0] < b2.Shape[0]);
         (GloraFactors first, GloraFactors? second) = isOldFirst ? (AsOld(), isNew ? AsNew() : null) : (AsNew(), isOld && !isCore ? AsOld() : null);
-        yield return new GloraDelta(module.Weight, first, second, module.Number(KohyaKey.Alpha));
+        yield return new GloraDelta(module.Weight, first, second, module.Number(KohyaKey.Alpha)) { IsExchanged = isOldFirst, AlphaTensor = KohyaScale.Of(module, 1).Tensor };
     }
+
+    public bool Holds(AdapterDelta update) => update is GloraDelta { Target.Parameter: "weight" };
+
+    public string? Limit(AdapterDelta update, bool scalesTwice)
+    {
+        GloraDelta glora = (GloraDelta)update;
+        if (glora.Other is { } other && !HasNoAlpha(glora) && other.Scale * Rank(other) != glora.Factors.Scale * Rank(glora.Factors)) return "has tensors of GLoRA that can be taken in two ways, whose scales no alpha has";
+        return KohyaAlpha.Limit(glora.Factors.Scale, Rank(glora.Factors));
+    }
+
+    public void Write(AdapterDelta update, KohyaModule module)
+    {
+        GloraDelta glora = (GloraDelta)update;
+        GloraFactors factors = glora.Factors;
+        bool isOld = glora.IsExchanged;
+        module.Add(isOld ? A2 : A1, factors.A1);
+        module.Add(isOld ? A1 : A2, KohyaModule.OrZeros(factors.A2, factors.Scale));
+        module.Add(isOld ? B2 : B1, KohyaModule.OrZeros(factors.B1, factors.Scale));
+        module.Add(isOld ? B1 : B2, TuckerDown.Stored(factors.B2));
+        if (factors.B2 is TuckerDown core) module.Add(Core, core.Mid);
+        if (!HasNoAlpha(glora)) module.AddAlpha(glora, Rank(factors), factors.Scale);
+    }
+
+    /// <summary>Without alpha both ways have scale 1, which no alpha says of both.</summary>
+    private static bool HasNoAlpha(GloraDelta glora) => glora is { AlphaTensor: null, Factors.Scale: 1, Other.Scale: 1 };
+
+    private static long Rank(GloraFactors factors) => factors.A2.Shape[0];
 
     private static GloraFactors Factors(KohyaTensors module, TensorValue a1, TensorValue a2, TensorValue b1, TensorValue b2) =>
         new(a1, a2, b1, b2, KohyaScale.Of(module, a2.Shape.Rank > 0 ? a2.Shape[0] : 1).Value);

@@ -29,4 +29,20 @@ internal interface IKohyaFamily
 
     /// <summary>What a module's tensors replace.</summary>
     IEnumerable<Replacement> Replace(KohyaTensors module) => [];
+
+    /// <summary>Whether it is this family that says such an update, by its kind; magnitudes around it are not the family's.</summary>
+    bool Holds(AdapterDelta update) => false;
+
+    /// <summary>The same update as the family has words for it, as far as it has: the rest goes into the tensors, in F64.</summary>
+    /// <param name="update">One that it holds.</param>
+    /// <param name="scalesTwice">Whether readers of the file apply alpha / rank of LoHa and LoKr twice.</param>
+    AdapterDelta Fold(AdapterDelta update, bool scalesTwice) => update;
+
+    /// <summary>Why an update that it holds cannot be said, as the end of a sentence about its target; null where it can.</summary>
+    string? Limit(AdapterDelta update, bool scalesTwice) => null;
+
+    /// <summary>Adds the tensors of an update within the limits: read again, they are that update.</summary>
+    void Write(AdapterDelta update, KohyaModule module)
+    {
+    }
 }

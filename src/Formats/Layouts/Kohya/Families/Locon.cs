@@ -42,6 +42,46 @@ internal sealed class Locon : IKohyaFamily
         if (module.Has("bias_values") || module.Has("bias_indices")) yield return Residual(module, scale.Value);
     }
 
+    public bool Holds(AdapterDelta update) => update is LowRankDelta { Target.Parameter: "weight" };
+
+    /// <summary>Whether it goes beside the factors: what LyCORIS and A1111 leave of the weight, with their scale.</summary>
+    public static bool IsResidual(AdapterDelta update, LowRankDelta lora) =>
+        update.Target == lora.Target && update is SparseResidualDelta or DenseDelta && update.Facts.Scale == lora.Scale;
+
+    public string? Limit(AdapterDelta update, bool scalesTwice) => update is LowRankDelta lora ? KohyaAlpha.Limit(lora.Scale, Rank(lora)) : null;
+
+    public void Write(AdapterDelta update, KohyaModule module)
+    {
+        switch (update)
+        {
+            case LowRankDelta lora:
+                module.Add(KohyaKey.Down, TuckerDown.Stored(lora.Down));
+                if (lora.Down is TuckerDown core) module.Add(KohyaKey.Mid, core.Mid);
+                module.Add(KohyaKey.Up, KohyaModule.OrZeros(lora.Up, lora.Scale));
+                module.AddAlpha(lora, Rank(lora), lora.Scale);
+                break;
+            case DenseDelta residual:
+                module.Add("bias", KohyaModule.OrZeros(residual.Values, residual.Scale));
+                break;
+            case SparseResidualDelta residual:
+                module.Add("bias_indices", residual.Indices);
+                module.Add("bias_values", KohyaModule.OrZeros(residual.Values, residual.Scale));
+                module.Add("bias_size", SizeTensor(residual));
+                break;
+        }
+    }
+
+    private static long Rank(LowRankDelta lora) => TuckerDown.Stored(lora.Down).Shape[0];
+
+    /// <summary>The sizes in the type of the indices, which are below them; wider where that is too small.</summary>
+    private static MemoryTensor SizeTensor(SparseResidualDelta residual)
+    {
+        long[] sizes = [.. residual.Shape!.Value.Sizes];
+        bool isShort = residual.Indices.DType == DType.I16 && sizes.Max() <= short.MaxValue;
+        byte[] bytes = isShort ? [.. sizes.SelectMany(size => BitConverter.GetBytes((short)size))] : [.. sizes.SelectMany(BitConverter.GetBytes)];
+        return new("bias_size", isShort ? DType.I16 : DType.I64, new TensorShape(sizes.Length), bytes);
+    }
+
     private static SparseResidualDelta Residual(KohyaTensors module, double scale)
     {
         (StoredTensor indices, StoredTensor values) = (Find(module, "bias_indices"), module.Require("bias_values"));

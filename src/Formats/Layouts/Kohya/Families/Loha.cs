@@ -20,7 +20,38 @@ internal sealed class Loha : IKohyaFamily
         if (module.Has("hada_t1") != module.Has("hada_t2")) throw module.Wrong("has one of hada_t1 and hada_t2; expected both or none");
         (TensorValue Up, TensorValue Down) first = Pair(module, 1), second = Pair(module, 2);
         KohyaScale scale = KohyaScale.OfLycoris(module, module.ShapeOf("hada_w1_b") is { Rank: > 0 } stored ? stored[0] : 1);
-        yield return new LohaDelta(module.Weight, first, second, scale.Value, scale.Alpha);
+        yield return new LohaDelta(module.Weight, first, second, scale.Value, scale.Alpha) { AlphaTensor = scale.Tensor };
+    }
+
+    public bool Holds(AdapterDelta update) => update is LohaDelta { Target.Parameter: "weight" };
+
+    /// <summary>No square is below 0: the sign goes into a factor.</summary>
+    public AdapterDelta Fold(AdapterDelta update, bool scalesTwice) => scalesTwice && update is LohaDelta { Scale: < 0 } loha
+        ? new LohaDelta(loha.Target, loha.First with { Up = ScaledTensor.Of(loha.First.Up, -1, 1) }, loha.Second, -loha.Scale, loha.Alpha)
+        : update;
+
+    public string? Limit(AdapterDelta update, bool scalesTwice)
+    {
+        LohaDelta loha = (LohaDelta)update;
+        if (loha.First.Down is TuckerDown != loha.Second.Down is TuckerDown) return "has a Tucker core in one of LoHa's two products, which both have or none";
+        return KohyaAlpha.Limit(loha.Scale, Rank(loha), scalesTwice);
+    }
+
+    public void Write(AdapterDelta update, KohyaModule module)
+    {
+        LohaDelta loha = (LohaDelta)update;
+        AddPair(module, 1, (KohyaModule.OrZeros(loha.First.Up, loha.Scale), loha.First.Down));
+        AddPair(module, 2, loha.Second);
+        module.AddAlpha(loha, Rank(loha), loha.Scale, module.ScalesTwice);
+    }
+
+    private static long Rank(LohaDelta loha) => TuckerDown.Stored(loha.First.Down).Shape[0];
+
+    private static void AddPair(KohyaModule module, int number, (TensorValue Up, TensorValue Down) pair)
+    {
+        module.Add($"hada_w{number}_a", pair.Down is TuckerDown ? TransposedTensor.Of(pair.Up) : pair.Up);
+        module.Add($"hada_w{number}_b", TuckerDown.Stored(pair.Down));
+        if (pair.Down is TuckerDown core) module.Add($"hada_t{number}", core.Mid);
     }
 
     private static (TensorValue Up, TensorValue Down) Pair(KohyaTensors module, int number)

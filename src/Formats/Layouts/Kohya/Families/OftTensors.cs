@@ -18,8 +18,26 @@ internal static class OftTensors
     public static OrthogonalLimit? LimitOf(KohyaTensors module, TensorValue blocks)
     {
         if (blocks.Shape.Rank < 3 || module.Number(KohyaKey.Alpha) is not { } alpha) return null;
-        double outputs = (double)blocks.Shape.Sizes[^3] * blocks.Shape.Sizes[^2];
-        if (module.Name.Path.StartsWith(SdScripts, StringComparison.Ordinal)) return new(alpha * outputs, true);
+        double outputs = Outputs(blocks);
+        if (IsSdScripts(module.Name)) return new(alpha * outputs, true);
         return alpha > 0 ? new(alpha * outputs, false) : null;
     }
+
+    /// <summary>The name alone tells how the constraint is applied.</summary>
+    public static string? NameLimit(OutputRotationDelta update) => update.Limit is { } limit && limit.IsAlways != IsSdScripts(update.Target.Module)
+        ? $"turns within a limit as {(limit.IsAlways ? $"only names that begin with {SdScripts} say" : $"no name that begins with {SdScripts} says")} it"
+        : null;
+
+    public static void Write(OutputRotationDelta update, KohyaModule module)
+    {
+        module.Add(Blocks, update.Blocks);
+        if (update.Rescale is { } rescale) module.Add(Rescale, rescale);
+        double outputs = Outputs(update.Blocks);
+        if (update.AlphaTensor is { } stated && (update.Limit is null || KohyaAlpha.Read(update.Target.Module, stated) * outputs == update.Limit.Norm)) module.Add(KohyaKey.Alpha, stated);
+        else if (update.Limit is { } limit) module.Add(KohyaKey.Alpha, KohyaAlpha.Of(limit.Norm / outputs, KohyaKey.Alpha).Tensor);
+    }
+
+    private static double Outputs(TensorValue blocks) => (double)blocks.Shape.Sizes[^3] * blocks.Shape.Sizes[^2];
+
+    private static bool IsSdScripts(ModuleName module) => module.Path.StartsWith(SdScripts, StringComparison.Ordinal);
 }

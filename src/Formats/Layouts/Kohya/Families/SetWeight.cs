@@ -21,4 +21,19 @@ internal sealed class SetWeight : IKohyaFamily
         ParameterName target = path.EndsWith(Scale, StringComparison.Ordinal) ? new(new(path[..^Scale.Length]), Scale[1..]) : module.Weight;
         return [new(target, module.Require(Ending), null, Ending)];
     }
+
+    /// <summary>Why a replacement cannot be said, as the end of a sentence about its target; null where it can.</summary>
+    public static string? Limit(Replacement replacement) => replacement is { Reason: Ending, Rows: null } && (replacement.Target.Parameter == "weight" || IsScale(replacement.Target))
+        ? null
+        : $"is replaced in full ({replacement.Reason})";
+
+    public static KohyaModule Write(Replacement replacement)
+    {
+        ParameterName target = replacement.Target;
+        KohyaModule module = new(IsScale(target) ? new(target.Path) : target.Module, false);
+        module.Add(Ending, replacement.Values);
+        return module;
+    }
+
+    private static bool IsScale(ParameterName target) => target.Parameter == Scale[1..];
 }

@@ -6,6 +6,7 @@ namespace LoraKit.Formats.Layouts.Names.Architectures;
 internal static class Flux
 {
     private const string Code = "https://github.com/black-forest-labs/flux";
+    private const string Network = "networks.lora_flux";
     private const long Hidden = 3072;
 
     private static readonly NameRule[] Blocks =
@@ -53,6 +54,7 @@ internal static class Flux
         BaseModelVersions = ["flux1"],
         ModelSpecs = ["flux-1-dev", "flux-1-schnell", "flux-1", "Flux.1-dev"],
         Implementation = Code,
+        NetworkModule = Network,
         Evidence = Shapes,
     };
 
@@ -67,11 +69,13 @@ internal static class Flux
         ],
         BaseModelVersions = ["chroma"],
         ModelSpecs = ["chroma"],
+        NetworkModule = Network,
         Evidence = Shapes,
     };
 
     private static int Shapes(IReadOnlyList<FoundModule> modules) =>
-        Evidence.Inputs(modules, module => module.Part.IsDenoiser && module.Place.Rule.Original.EndsWith(".qkv", StringComparison.Ordinal), Hidden) + Evidence.Without(modules, "single_blocks.");
+        Evidence.Inputs(modules, module => Evidence.Ends(module, ".qkv") || Evidence.Ends(module, ".linear1"), Hidden) + Evidence.Without(modules, "single_blocks.")
+        + Evidence.Ratio(modules, module => Evidence.Ends(module, "mlp.0"), 4) + Evidence.Blocks(modules, "double_blocks.", 19) + Evidence.Blocks(modules, "single_blocks.", 38);
 
     private static IEnumerable<NameRule> Embedder(string original, string diffusers) =>
         Under(original + ".", $"time_text_embed.{diffusers}.", Of("in_layer", "linear_1"), Of("out_layer", "linear_2"));

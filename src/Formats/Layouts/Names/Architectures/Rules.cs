@@ -18,10 +18,17 @@ internal static class Rules
     /// <summary>A normalisation, whose weight the original calls <c>scale</c>.</summary>
     public static NameRule Scale(string original, string diffusers) => Of(original, diffusers) with { OriginalParameter = "scale" };
 
+    /// <summary>The same with ComfyUI's name for it.</summary>
+    public static NameRule InComfy(this NameRule rule, string comfy) => rule with { Comfy = comfy };
+
+    /// <summary>The two linear layers of an MLP that the original has as a sequence.</summary>
+    public static IEnumerable<NameRule> Mlp(string original, string diffusers) => [Of(original + ".0", diffusers + ".linear_1"), Of(original + ".2", diffusers + ".linear_2")];
+
     /// <summary>Rules below a module of each naming.</summary>
     public static IEnumerable<NameRule> Under(string original, string diffusers, params IEnumerable<NameRule> rules) => rules.Select(rule => rule with
     {
         Original = original + rule.Original,
+        Comfy = rule.Comfy is null ? null : original + rule.Comfy,
         Diffusers = [.. rule.Diffusers.Select(name => diffusers + name)],
     });
 }

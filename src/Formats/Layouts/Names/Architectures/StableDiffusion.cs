@@ -18,6 +18,7 @@ internal static class StableDiffusion
         ],
         BaseModelVersions = ["sd_v1", "sd_1.5", "sd1.5"],
         ModelSpecs = ["stable-diffusion-v1"],
+        Resolution = "512x512",
         Evidence = modules => CrossAttention(modules, 768) + (ProjectionRank(modules) is 2 ? Evidence.Contradiction : 0) + Evidence.Within(modules, IsText, 12),
     };
 
@@ -32,6 +33,7 @@ internal static class StableDiffusion
         ],
         BaseModelVersions = ["sd_v2", "sd_v2_v", "sd_2.1"],
         ModelSpecs = ["stable-diffusion-v2-512", "stable-diffusion-v2-768-v"],
+        Resolution = "512x512",
         Evidence = modules => CrossAttention(modules, 1024) + (ProjectionRank(modules) is > 2 ? Evidence.Contradiction : 0),
     };
 
@@ -55,9 +57,9 @@ internal static class StableDiffusion
 
     /// <summary>What the denoiser attends to: the text encoders' width.</summary>
     private static int CrossAttention(IReadOnlyList<FoundModule> modules, long width) => Evidence.Inputs(
-        modules, module => module.Place.Rule.Original.EndsWith(".attn2.to_k", StringComparison.Ordinal) || module.Place.Rule.Original.EndsWith(".attn2.to_v", StringComparison.Ordinal), width);
+        modules, module => Evidence.Ends(module, ".attn2.to_k") || Evidence.Ends(module, ".attn2.to_v"), width);
 
     /// <summary>Version 1 has convolutions before and after its transformers, later ones linear layers.</summary>
     private static int? ProjectionRank(IReadOnlyList<FoundModule> modules) =>
-        modules.FirstOrDefault(module => module.Part.IsDenoiser && module.Place.Rule.Original.EndsWith(".proj_in", StringComparison.Ordinal) && module.Rank is not null)?.Rank;
+        modules.FirstOrDefault(module => Evidence.Ends(module, ".proj_in") && module.Rank is not null)?.Rank;
 }

@@ -39,13 +39,14 @@ internal static class TextEncoders
         Same("encoder.final_layer_norm"), Same("shared"),
     ]);
 
-    private static readonly string[] LlamaLeaves =
+    private static readonly string[] LanguageModelLeaves =
     [
         "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "self_attn.q_norm", "self_attn.k_norm",
-        "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", "input_layernorm", "post_attention_layernorm",
+        "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", "input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm",
     ];
 
-    /// <summary>Qwen, Gemma, Llama: a language model's body, with or without <c>model.</c> before it.</summary>
-    public static NameMap LanguageModel { get; } = new(
-        LlamaLeaves.SelectMany(leaf => (NameRule[])[Same("model.layers.#." + leaf), Same("layers.#." + leaf)]));
+    /// <summary>Qwen, Gemma, Llama: ComfyUI has a language model with its head, as <c>model.</c>; pipelines have the body alone, or within another model.</summary>
+    /// <param name="body">What transformers puts before the body's modules in the pipeline.</param>
+    public static NameMap LanguageModel(string body = "") => new(Under("model.", body,
+        [.. LanguageModelLeaves.Select(leaf => Same("layers.#." + leaf)), Same("embed_tokens"), Same("norm")]));
 }
