@@ -93,7 +93,7 @@ internal sealed class UpdatePlanner(Checkpoint @base, TensorEdits edits, PlanNot
         {
             notes.Miss(
                 $"{adapter.Path}: {delta.Target}: a {delta.Kind} update depends on all rows of its weight, and the base has them apart, or in another order, in {shapes}; "
-                + "merge into a base with the adapter's own names, or make plain LoRA of it with convert --base", delta.Target.Path);
+                + "merge into a base that has it by the adapter's names", delta.Target.Path);
             return;
         }
 

@@ -50,12 +50,12 @@ internal sealed class ArchitectureNames(BaseNames names)
         return targets;
     }
 
-    /// <summary>What the base has for a parameter of a part: by the adapter's naming and by the other, under each prefix.</summary>
+    /// <summary>What the base has for a parameter of a part: by each naming, under each prefix.</summary>
     private IEnumerable<Target> Find(ModelPart part, ParameterName parameter)
     {
         if (part.Find(parameter.Module.Path) is not { } place) return [];
         return from prefix in part.BasePrefixes
-               from naming in (Naming[])[Naming.Diffusers, Naming.Original]
+               from naming in Enum.GetValues<Naming>()
                let found = Under(prefix, naming, place, parameter.Parameter)
                where found is not null
                select found.Value;
@@ -64,13 +64,14 @@ internal sealed class ArchitectureNames(BaseNames names)
     private Target? Under(string prefix, Naming naming, NamePlace place, string parameter)
     {
         NameRule rule = place.Rule;
-        bool isRename = naming == place.Naming || (!rule.IsFused && !rule.Division.CanReorder);
+        bool isAlike = (naming == Naming.Diffusers) == (place.Naming == Naming.Diffusers);
+        bool isRename = isAlike || (!rule.IsFused && !rule.Division.CanReorder);
         string[] modules = [.. rule.Modules(naming).Select((_, module) => prefix + rule.Name(naming, module, place.Numbers))];
-        if (isRename && naming == place.Naming) modules = [modules[place.Module]];
+        if (isAlike) modules = [modules[place.Module]];
         string[] tensors = [.. modules.Select(module => $"{module}.{Parameter(rule, naming, parameter)}")];
         if (!tensors.All(names.Contains)) return null;
         return isRename ? new(tensors[0], null)
-            : new(null, null, Regrouped: new(rule, naming == Naming.Original ? place.Module : null, tensors, $"{modules[0]}.{Parameter(rule, naming, Weight)}"));
+            : new(null, null, Regrouped: new(rule, naming == Naming.Diffusers ? null : place.Module, tensors, $"{modules[0]}.{Parameter(rule, naming, Weight)}"));
     }
 
     /// <summary>How a naming calls a parameter that adapters call <c>weight</c> or <c>bias</c>: of <c>in_proj_weight</c> the bias is <c>in_proj_bias</c>.</summary>
