@@ -12,9 +12,10 @@ namespace LoraKit.Ops.Targets;
 internal sealed class ArchitectureNames(BaseNames names)
 {
     private const string Weight = "weight";
+    private readonly Dictionary<(ModelPart Part, string Prefix), bool?> _areDiffusers = [];
 
     /// <summary>Where parameters are by the architecture that finds the most; those that it does not find are left out.</summary>
-    /// <param name="parameters">What the adapter changes, and the base has by no name of the same spelling.</param>
+    /// <param name="parameters">What the adapter changes.</param>
     public Dictionary<ParameterName, Target> Resolve(IReadOnlyCollection<ParameterName> parameters)
     {
         if (parameters.Count == 0) return [];
@@ -54,11 +55,30 @@ internal sealed class ArchitectureNames(BaseNames names)
     private IEnumerable<Target> Find(ModelPart part, ParameterName parameter)
     {
         if (part.Find(parameter.Module.Path) is not { } place) return [];
-        return from prefix in part.BasePrefixes
-               from naming in Enum.GetValues<Naming>()
-               let found = Under(prefix, naming, place, parameter.Parameter)
-               where found is not null
-               select found.Value;
+        return part.BasePrefixes.SelectMany(prefix => Under(part, prefix, place, parameter.Parameter));
+    }
+
+    /// <summary>By one naming, where both have the name for different weights (Wan's second and third normalisation): the one of the base's other names.</summary>
+    private IEnumerable<Target> Under(ModelPart part, string prefix, NamePlace place, string parameter)
+    {
+        var found = Enum.GetValues<Naming>().Select(naming => (IsDiffusers: naming == Naming.Diffusers, Target: Under(prefix, naming, place, parameter))).Where(f => f.Target is not null)
+            .DistinctBy(f => Tensors(f.Target!.Value)).ToArray();
+        return found.Where(f => found.Length == 1 || (AreDiffusers(part, prefix) ?? f.IsDiffusers) == f.IsDiffusers).Select(f => f.Target!.Value);
+    }
+
+    /// <summary>Whose names the base has for a part, by those that only one naming has; null where they do not tell.</summary>
+    private bool? AreDiffusers(ModelPart part, string prefix)
+    {
+        if (_areDiffusers.TryGetValue((part, prefix), out bool? known)) return known;
+        int balance = 0;
+        foreach (string name in names.Under(prefix))
+        {
+            string module = name[prefix.Length..Math.Max(prefix.Length, name.LastIndexOf('.'))];
+            bool[] namings = [.. part.Map.Find(module, false, Naming.Diffusers).Select(place => place.Naming == Naming.Diffusers).Distinct()];
+            if (namings is [var isDiffusers]) balance += isDiffusers ? 1 : -1;
+        }
+
+        return _areDiffusers[(part, prefix)] = balance == 0 ? null : balance > 0;
     }
 
     private Target? Under(string prefix, Naming naming, NamePlace place, string parameter)
