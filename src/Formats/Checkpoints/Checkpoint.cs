@@ -5,8 +5,8 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Formats.Checkpoints;
 
 /// <summary>
-/// A base model on disk: one safetensors file, or a folder with one, or shards with their index. Index and shard headers agree or
-/// opening fails. See spec/containers/checkpoints.md.
+/// A base model on disk: one safetensors file, or a folder with one, or shards with their index, or a diffusers folder with such models in its folders,
+/// whose names then stand before those of their tensors. Index and shard headers agree or opening fails. See spec/containers/checkpoints.md.
 /// </summary>
 public sealed class Checkpoint : IDisposable
 {
@@ -20,13 +20,17 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>Opens a file or a folder; an index file stands for its folder.</summary>
-    /// <param name="path">A safetensors file, a folder, or a <c>*.safetensors.index.json</c>.</param>
+    /// <param name="path">A safetensors file, a folder (a diffusers folder with its <c>model_index.json</c> too), or a <c>*.safetensors.index.json</c>.</param>
     /// <exception cref="InputNotFoundException">There is no such path, or no model in it.</exception>
     /// <exception cref="InvalidFileException">A shard is missing, foreign or broken, or the index disagrees with it.</exception>
     /// <exception cref="UnsupportedException">The folder holds weights only in a format that is not read.</exception>
     public static Checkpoint Open(string path)
     {
-        if (Directory.Exists(path)) return OpenFolder(path, CheckpointFiles.Find(path));
+        if (Directory.Exists(path))
+        {
+            return PipelineFolder.Find(path) is { } pipeline ? Open(path, path, pipeline.Models, pipeline.Unread) : OpenFolder(path, CheckpointFiles.Find(path));
+        }
+
         if (FileNatures.Of(path) == FileNature.Missing && (path.Length == 0 || new FileInfo(path).LinkTarget is null))
         {
             throw new InputNotFoundException($"{Printable.Text(path)}: does not exist; expected a model's folder or safetensors file", path);
@@ -46,7 +50,10 @@ public sealed class Checkpoint : IDisposable
     /// <summary>The files with the tensors, in the order of their names.</summary>
     public IReadOnlyList<CheckpointShard> Shards => _files.Shards;
 
-    /// <summary>The index file's relative path (<c>model.safetensors.index.json</c>); null where there is one file and no index.</summary>
+    /// <summary>The models that it is made of: one without a name, or those of a pipeline.</summary>
+    internal IReadOnlyList<CheckpointComponent> Components { get; private init; } = [new("")];
+
+    /// <summary>The index file's relative path (<c>model.safetensors.index.json</c>); null where there is one file and no index, and for a pipeline.</summary>
     public string? IndexFile { get; private init; }
 
     /// <summary>The index's <c>metadata</c> object as JSON text; null where there is none.</summary>
@@ -58,7 +65,7 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Which layers the names in <see cref="Tensors"/> count; null where they are the files' own.</summary>
     internal LayerReplication? Layers { get; private init; }
 
-    /// <summary>The model's config.json, parsed leniently; null where there is none or a single file was named.</summary>
+    /// <summary>The model's config.json, parsed leniently; null where there is none, for a pipeline, or where a single file was named.</summary>
     public ModelConfig? Config { get; private init; }
 
     /// <summary>
@@ -77,6 +84,7 @@ public sealed class Checkpoint : IDisposable
     internal Checkpoint Replicated(LayerReplication layers) => new(Path, _files)
     {
         Folder = Folder,
+        Components = Components,
         IndexFile = IndexFile,
         IndexMetadata = IndexMetadata,
         Config = Config,
@@ -90,33 +98,53 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Closes all files.</summary>
     public void Dispose() => _files.Dispose();
 
-    private static Checkpoint OpenFolder(string path, CheckpointFiles found)
+    private static Checkpoint OpenFolder(string path, CheckpointFiles found) => Open(path, found.Folder, [("", found)], []);
+
+    private static Checkpoint Open(string path, string folder, IReadOnlyList<(string Name, CheckpointFiles Files)> models, IReadOnlyList<string> kept)
     {
-        string folder = found.Folder;
-        ShardIndex? index = found.IndexFile is null ? null : ReadIndex(found);
-        ShardSet files = index is null
-            ? ShardSet.OpenSingle(System.IO.Path.Combine(folder, found.SingleFile!))
-            : ShardSet.Open(folder, index, System.IO.Path.Combine(folder, found.IndexFile!));
+        List<(CheckpointComponent Component, ShardSet Files)> opened = [];
+        List<string> oddities = [];
+        HashSet<string> read = [];
         try
         {
-            HashSet<string> read = [.. files.Shards.Select(s => s.RelativePath)];
-            if (found.IndexFile is not null) read.Add(found.IndexFile);
-            ModelFolder others = ModelFolder.Scan(folder, read);
-            string config = System.IO.Path.Combine(folder, "config.json");
-            return new(path, files)
+            foreach ((string name, CheckpointFiles found) in models)
+            {
+                ShardIndex? index = found.IndexFile is null ? null : ReadIndex(found);
+                ShardSet files = index is null
+                    ? ShardSet.OpenSingle(System.IO.Path.Combine(found.Folder, found.SingleFile!))
+                    : ShardSet.Open(found.Folder, index, System.IO.Path.Combine(found.Folder, found.IndexFile!));
+                string config = System.IO.Path.Combine(found.Folder, "config.json");
+                CheckpointComponent component = new(name);
+                opened.Add((component, files)); // To be closed, whatever comes.
+                opened[^1] = (component with
+                {
+                    IndexFile = found.IndexFile is null ? null : component.Folder + found.IndexFile,
+                    IndexMetadata = index?.Metadata,
+                    Config = FileNatures.Of(config) == FileNature.File ? ModelConfig.Read(config) : null,
+                }, files);
+                HashSet<string> own = [.. files.Shards.Select(s => s.RelativePath)];
+                if (found.IndexFile is not null) own.Add(found.IndexFile);
+                oddities.AddRange(Oddities(found, index, files, own).Select(line => name.Length == 0 ? line : $"{name}: {line}"));
+                read.UnionWith(own.Select(file => component.Folder + file));
+            }
+
+            ModelFolder others = ModelFolder.Scan(folder, read, kept);
+            CheckpointComponent? whole = opened is [({ Name: "" } only, _)] ? only : null;
+            return new(path, whole is null ? ShardSet.Join(opened) : opened[0].Files)
             {
                 Folder = folder,
-                IndexFile = found.IndexFile,
-                IndexMetadata = index?.Metadata,
-                Config = FileNatures.Of(config) == FileNature.File ? ModelConfig.Read(config) : null,
+                Components = [.. opened.Select(o => o.Component)],
+                IndexFile = whole?.IndexFile,
+                IndexMetadata = whole?.IndexMetadata,
+                Config = whole?.Config,
                 OtherFiles = others.Companions,
                 LeftOutFiles = others.LeftOut,
-                Warnings = [.. Oddities(found, index, files, read), .. others.Unreadable.Select(Unreadable)],
+                Warnings = [.. oddities, .. kept.Select(Kept), .. others.Unreadable.Select(Unreadable)],
             };
         }
         catch
         {
-            files.Dispose();
+            opened.ForEach(o => o.Files.Dispose());
             throw;
         }
     }
@@ -131,6 +159,8 @@ public sealed class Checkpoint : IDisposable
                 + "it is not clear which is the model; remove one of the two, or name the file itself", path)
             : index;
     }
+
+    private static string Kept(string name) => $"{Printable.Text(name)} has weights only in a format that is not read: its files go along as they are";
 
     private static string Unreadable(string name) =>
         $"{Printable.Text(name)} is a link that leads nowhere, a pipe or a device, and is left out; restore it if the model needs it";

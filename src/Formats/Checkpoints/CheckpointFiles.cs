@@ -9,7 +9,8 @@ namespace LoraKit.Formats.Checkpoints;
 /// <param name="Rival">A whole-model file beside the index, which the index wins over only if its shards are there; null if there is none.</param>
 internal sealed record CheckpointFiles(string Folder, string? IndexFile, string? SingleFile, string? Rival)
 {
-    private const string Usual = "model.safetensors";
+    private const string Usual = "model.safetensors"; // transformers'
+    private const string Diffusers = "diffusion_pytorch_model.safetensors";
     private const int MostNamed = 3;
 
     /// <exception cref="InputNotFoundException">There is no model in it.</exception>
@@ -30,14 +31,14 @@ internal sealed record CheckpointFiles(string Folder, string? IndexFile, string?
 
         string[] indexes = [.. names.Where(n => n.EndsWith(ShardIndex.Suffix, StringComparison.Ordinal))];
         string[] singles = [.. names.Where(n => n.EndsWith(".safetensors", StringComparison.Ordinal) && ModelFileKinds.Of(n) == ModelFileKind.Weights)];
-        if (Only(indexes, Usual + ".index.json") is { } index)
+        if (Only(indexes, ".index.json") is { } index)
         {
             string whole = index[..^".index.json".Length];
             return new(folder, index, null, singles.Contains(whole) ? whole : null);
         }
 
         if (indexes.Length > 0) throw Ambiguous(folder, indexes);
-        if (Only(singles, Usual) is { } single) return new(folder, null, single, null);
+        if (Only(singles, "") is { } single) return new(folder, null, single, null);
         if (singles.Length > 0 && singles.All(IsShard))
         {
             throw new InvalidFileException(
@@ -47,9 +48,11 @@ internal sealed record CheckpointFiles(string Folder, string? IndexFile, string?
         throw singles.Length > 0 ? Ambiguous(folder, singles) : NoModel(folder, shown, names);
     }
 
-    private static string? Only(string[] names, string usual)
+    /// <summary>The usual name, without a variant's (<c>model.fp16.safetensors</c>); else the only one.</summary>
+    private static string? Only(string[] names, string ending)
     {
-        if (names.Contains(usual)) return usual;
+        string[] usual = [.. new[] { Usual + ending, Diffusers + ending }.Where(names.Contains)];
+        if (usual.Length == 1) return usual[0];
         return names.Length == 1 && !IsShard(names[0]) ? names[0] : null;
     }
 

@@ -14,8 +14,9 @@ internal sealed record ModelFolder(IReadOnlyList<string> Companions, IReadOnlyLi
     /// <summary>Walks the folder. Links to files are followed, links to folders are not; hidden names are passed over.</summary>
     /// <param name="folder">Where.</param>
     /// <param name="read">The relative paths that the checkpoint itself is made of.</param>
+    /// <param name="kept">Folders whose weights go along as they are.</param>
     /// <exception cref="InvalidFileException">There are too many files, or folders too deep, to be one model.</exception>
-    public static ModelFolder Scan(string folder, IReadOnlySet<string> read)
+    public static ModelFolder Scan(string folder, IReadOnlySet<string> read, params IReadOnlyList<string> kept)
     {
         List<string> companions = [];
         List<string> leftOut = [];
@@ -49,7 +50,7 @@ internal sealed record ModelFolder(IReadOnlyList<string> Companions, IReadOnlyLi
                 }
                 else if (!read.Contains(relative))
                 {
-                    bool belongs = IsCompanion(entry.Name, relative);
+                    bool belongs = IsCompanion(entry.Name, relative, kept);
                     (belongs && nature == FileNature.File ? companions : leftOut).Add(relative);
                     if (belongs && nature != FileNature.File) unreadable.Add(relative);
                 }
@@ -63,7 +64,7 @@ internal sealed record ModelFolder(IReadOnlyList<string> Companions, IReadOnlyLi
     }
 
     // A name that the path gate refuses could not be written.
-    private static bool IsCompanion(string name, string relative) =>
-        ModelFileKinds.Of(name) == ModelFileKind.Companion
+    private static bool IsCompanion(string name, string relative, IReadOnlyList<string> kept) =>
+        (ModelFileKinds.Of(name) == ModelFileKind.Companion || kept.Any(folder => relative.StartsWith(folder + "/", StringComparison.Ordinal)))
         && PathGuard.Refusal(relative, out string clean) is null && clean == relative;
 }

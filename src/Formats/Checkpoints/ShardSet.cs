@@ -61,6 +61,22 @@ internal sealed class ShardSet : IDisposable
         }
     }
 
+    /// <summary>The files of several models as one set: names and paths begin with what each has before them.</summary>
+    public static ShardSet Join(IEnumerable<(CheckpointComponent Component, ShardSet Files)> models)
+    {
+        ShardSet set = new();
+        foreach ((CheckpointComponent component, ShardSet files) in models)
+        {
+            foreach (CheckpointShard shard in files._shards.Select(shard => new CheckpointShard(component.Folder + shard.RelativePath, shard.File) { Prefix = component.Prefix }))
+            {
+                set._shards.Add(shard);
+                foreach (StoredTensor tensor in shard.Tensors) set._tensors.Add(tensor.Name, tensor);
+            }
+        }
+
+        return set;
+    }
+
     /// <summary>The shards of an index that are not there.</summary>
     public static IReadOnlyList<string> Missing(string folder, IReadOnlyList<string> names) =>
         [.. names.Where(n => FileNatures.Of(Path.Combine(folder, n)) == FileNature.Missing)];

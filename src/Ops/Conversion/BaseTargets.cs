@@ -26,9 +26,18 @@ internal sealed class BaseTargets
         {
             if (edit.Whole is { } whole) _replacements[whole.Values] = edit.Name;
             foreach (WeightedRow row in edit.Rows.Values) _replacements[row.Values] = edit.Name;
-            foreach (WeightedDelta delta in edit.Deltas) _updates.Add(delta.Delta, new BaseTarget(edit, delta.Transposed, delta.Region));
+        }
+
+        foreach (var update in planner.Edits.Values.SelectMany(edit => edit.Deltas.Select(delta => (Edit: edit, Delta: delta))).GroupBy(u => u.Delta.Delta, ReferenceEqualityComparer.Instance))
+        {
+            HasNames &= update.All(u => u.Delta is { Rows: null, Region: not { IsRows: true } });
+            (TensorEdit edit, WeightedDelta first) = update.First();
+            _updates.Add(first.Delta, new BaseTarget(edit, first.Transposed, first.Region) { Parts = first.Whole });
         }
     }
+
+    /// <summary>Whether the base has a name of its own for everything but experts: no update is rows of a tensor, or of several.</summary>
+    public bool HasNames { get; } = true;
 
     /// <summary>Every module of the base that has a weight.</summary>
     public IReadOnlyCollection<ModuleName> Modules { get; }
@@ -49,19 +58,31 @@ internal sealed class BaseTargets
 /// <param name="Region">What of it the weight is; null for all of it.</param>
 internal sealed record BaseTarget(TensorEdit Edit, bool IsInOut, Region? Region)
 {
+    /// <summary>The tensors, or regions, that have the weight's rows, where they are several; the first is this.</summary>
+    public IReadOnlyList<WeightPart> Parts { get; init; } = [];
+
     /// <summary>How the base names the weight; null for a part of a tensor, which has no name.</summary>
-    public ParameterName? Name => Region is null ? BaseNames.ParameterOf(Edit.Name) : null;
+    public ParameterName? Name => Region is null && Parts.Count == 0 ? BaseNames.ParameterOf(Edit.Name) : null;
 
     /// <summary>The weight's shape, as [out, in, …kernel].</summary>
-    public TensorShape Weight => Region is not null ? Region.Weight(Edit.Shape, IsInOut) : IsInOut ? new(Edit.Shape[1], Edit.Shape[0]) : Edit.Shape;
+    public TensorShape Weight => Parts.Count == 0 ? Part : Parts[0].Rows.Whole(Part);
+
+    private TensorShape Part => Region is not null ? Region.Weight(Edit.Shape, IsInOut) : IsInOut ? new(Edit.Shape[1], Edit.Shape[0]) : Edit.Shape;
 
     /// <summary>The way it is stored, where it is a tensor by itself.</summary>
-    public WeightOrientation? Orientation => Region is not null ? null : IsInOut ? WeightOrientation.InOut : WeightOrientation.OutIn;
+    public WeightOrientation? Orientation => Region is not null || Parts.Count > 0 ? null : IsInOut ? WeightOrientation.InOut : WeightOrientation.OutIn;
 
     /// <summary>Its values after replacements, as [out, in·kernel].</summary>
     /// <param name="stored">What they are read from, to be disposed after them.</param>
     public IBaseRows Read(out IDisposable stored)
     {
+        if (Parts.Count > 0)
+        {
+            JoinedRows joined = new(Parts);
+            stored = joined;
+            return joined;
+        }
+
         (_, long columns) = Edit.AsMatrix();
         ComposedRows composed = new(Edit, Edit.Base, checked((int)columns));
         stored = composed;

@@ -41,7 +41,7 @@ internal sealed class ResultNames
     public static ResultNames Of(Adapter adapter, string layout, string? architecture, BaseTargets? @base)
     {
         if (adapter.Layout == layout) return new();
-        if (layout == Peft && @base is not null)
+        if (layout == Peft && @base is { HasNames: true })
         {
             return new(
                 delta => @base.Of(delta)?.Name ?? delta.Target,

@@ -30,16 +30,20 @@ internal static class OutputLayout
     public static IReadOnlyList<OutputShard> Create(
         Checkpoint @base, IReadOnlyDictionary<string, TensorEdit> edits, string namePrefix, DType? outputType, long? maxShardBytes, string? singleFileName)
     {
-        List<OutputTensor>[] perFile = [.. @base.Shards.Select(shard => shard.File.Tensors
-            .SelectMany(t => @base.Layers?.NamesOf(t.Name) ?? [t.Name], (t, name) => Planned(new StoredTensor(shard.File, t), name, edits.GetValueOrDefault(name), namePrefix, outputType)).ToList())];
-        // A tensor that only the output has goes to the last file.
-        foreach (TensorEdit added in edits.Values.Where(e => e.Base is null).OrderBy(e => e.Name, StringComparer.Ordinal))
-        {
-            perFile[^1].Add(new(Info(added.Name, OutputType(added.BaseType, outputType), added.Shape), null, added));
-        }
+        // A tensor that only the output has goes to the last file of its model.
+        ILookup<CheckpointComponent, TensorEdit> added = edits.Values.Where(e => e.Base is null).OrderBy(e => e.Name, StringComparer.Ordinal)
+            .ToLookup(e => @base.Components.First(c => e.Name.StartsWith(c.Prefix, StringComparison.Ordinal)));
+        return [.. @base.Components.SelectMany(Files)];
 
-        if (maxShardBytes is { } limit) return Resharded(@base, [.. perFile.SelectMany(t => t)], limit, singleFileName);
-        return [.. perFile.Select((tensors, i) => Shard(singleFileName ?? @base.Shards[i].RelativePath, tensors, @base.Shards[i].File))];
+        IEnumerable<OutputShard> Files(CheckpointComponent component)
+        {
+            CheckpointShard[] originals = [.. @base.Shards.Where(shard => shard.Prefix == component.Prefix)];
+            List<OutputTensor>[] perFile = [.. originals.Select(shard => shard.Tensors
+                .SelectMany(t => @base.Layers?.NamesOf(t.Name) ?? [t.Name], (t, name) => Planned(t, name, edits.GetValueOrDefault(name), namePrefix, outputType)).ToList())];
+            perFile[^1].AddRange(added[component].Select(edit => new OutputTensor(Info(edit.Name, OutputType(edit.BaseType, outputType), edit.Shape), null, edit)));
+            return maxShardBytes is { } limit ? Resharded(@base, component, [.. perFile.SelectMany(t => t)], limit, singleFileName)
+                : perFile.Zip(originals, (tensors, original) => Shard(singleFileName ?? original.RelativePath, tensors, original));
+        }
     }
 
     /// <summary>Whether an output is one file and no folder: its name says so.</summary>
@@ -62,29 +66,30 @@ internal static class OutputLayout
     private static DType OutputType(DType own, DType? wanted) =>
         wanted is { } dtype && own is DType.F16 or DType.BF16 or DType.F32 or DType.F64 ? wanted.Value : own;
 
-    private static OutputShard Shard(string path, List<OutputTensor> tensors, SafetensorsFile original)
+    private static OutputShard Shard(string path, List<OutputTensor> tensors, CheckpointShard original)
     {
-        bool unchanged = tensors.Count == original.Tensors.Count
+        SafetensorsFile file = original.File;
+        bool unchanged = tensors.Count == file.Tensors.Count
             && tensors.All(t => t.Source is { } s && s.Name == t.Target.Name && s.DType == t.Target.DType && s.Shape == t.Target.Shape);
         if (unchanged)
         {
-            byte[] header = new byte[original.Header.DataOffset];
-            original.ReadHeader(header);
-            return new(path, header, original.Header.FileLength, [.. tensors.Select(t => t with { Target = t.Source!.Info })]);
+            byte[] header = new byte[file.Header.DataOffset];
+            file.ReadHeader(header);
+            return new(path, header, file.Header.FileLength, [.. tensors.Select(t => t with { Target = t.Source!.Info })]);
         }
 
-        return Canonical(path, tensors, original.Metadata.Count > 0 ? original.Metadata : null);
+        return Canonical(path, original.Prefix, tensors, file.Metadata.Count > 0 ? file.Metadata : null);
     }
 
-    private static OutputShard Canonical(string path, IReadOnlyCollection<OutputTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
+    private static OutputShard Canonical(string path, string prefix, IReadOnlyCollection<OutputTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
-        SafetensorsHeader header = SafetensorsHeader.Plan(tensors.Select(t => (t.Target.Name, t.Target.DType, t.Target.Shape)), metadata);
+        SafetensorsHeader header = SafetensorsHeader.Plan(tensors.Select(t => (t.Target.Name[prefix.Length..], t.Target.DType, t.Target.Shape)), metadata);
         Dictionary<string, OutputTensor> byName = tensors.ToDictionary(t => t.Target.Name, StringComparer.Ordinal);
-        return new(path, header.ToBytes(), header.FileLength, [.. header.Tensors.Select(t => byName[t.Name] with { Target = t })]);
+        return new(path, header.ToBytes(), header.FileLength, [.. header.Tensors.Select(t => byName[prefix + t.Name] with { Target = t with { Name = prefix + t.Name } })]);
     }
 
     /// <summary>Fills shards in order, as huggingface_hub does: the next tensor opens a new one where it no longer fits.</summary>
-    private static List<OutputShard> Resharded(Checkpoint @base, List<OutputTensor> tensors, long limit, string? singleFileName)
+    private static List<OutputShard> Resharded(Checkpoint @base, CheckpointComponent component, List<OutputTensor> tensors, long limit, string? singleFileName)
     {
         List<List<OutputTensor>> shards = [[]];
         long bytes = 0;
@@ -107,14 +112,16 @@ internal static class OutputLayout
                 $"the output is one file ({singleFileName}), but shards of at most {limit} bytes make {shards.Count} files; name a folder as output");
         }
 
-        IReadOnlyDictionary<string, string>? metadata = @base.Shards[0].File.Metadata is { Count: > 0 } m ? m : null;
-        string stem = Stem(@base);
+        IReadOnlyDictionary<string, string>? metadata = First(@base, component).File.Metadata is { Count: > 0 } m ? m : null;
+        string stem = Stem(@base, component);
         return [.. shards.Select((shard, i) => Canonical(
-            singleFileName ?? (shards.Count == 1 ? $"{stem}.safetensors" : $"{stem}-{i + 1:D5}-of-{shards.Count:D5}.safetensors"), shard, metadata))];
+            singleFileName ?? (shards.Count == 1 ? $"{stem}.safetensors" : $"{stem}-{i + 1:D5}-of-{shards.Count:D5}.safetensors"), component.Prefix, shard, metadata))];
     }
 
     /// <summary><c>model</c> of <c>model.safetensors.index.json</c>, <c>model-00001-of-00002.safetensors</c> or <c>model.safetensors</c>.</summary>
-    public static string Stem(Checkpoint @base) => @base.IndexFile is { } index
+    public static string Stem(Checkpoint @base, CheckpointComponent component) => component.IndexFile is { } index
         ? index[..^".safetensors.index.json".Length]
-        : System.IO.Path.ChangeExtension(@base.Shards[0].RelativePath, null);
+        : System.IO.Path.ChangeExtension(First(@base, component).RelativePath, null);
+
+    private static CheckpointShard First(Checkpoint @base, CheckpointComponent component) => @base.Shards.First(shard => shard.Prefix == component.Prefix);
 }

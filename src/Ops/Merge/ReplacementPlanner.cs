@@ -24,6 +24,10 @@ internal sealed class ReplacementPlanner(Checkpoint @base, TensorEdits edits, Pl
         {
             notes.Miss($"{adapter.Path}: {name} is new and stored as {replacement.Values.DType.FileName()}, which cannot be written", replacement.Target.Path);
         }
+        else if (!@base.Components.Any(component => name.StartsWith(component.Prefix, StringComparison.Ordinal)))
+        {
+            notes.Miss($"{adapter.Path}: {name} is new, and of none of the pipeline's models ({string.Join(", ", @base.Components.Select(component => component.Name))})", replacement.Target.Path);
+        }
         else if (edits.ByName.TryGetValue(name, out TensorEdit? other))
         {
             notes.Miss($"{adapter.Path}: {name} is new, and {other.Whole!.Adapter} brings it too", replacement.Target.Path);

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using LoraKit.Formats.Checkpoints;
 
 namespace LoraKit.Ops.Merge;
 
@@ -10,9 +11,9 @@ internal static class ShardIndexWriter
 {
     private static readonly JsonWriterOptions Indented = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static byte[] Write(IReadOnlyList<OutputShard> shards, string? metadata)
+    public static byte[] Write(IReadOnlyList<OutputShard> shards, CheckpointComponent component)
     {
-        JsonObject values = metadata is null ? [] : (JsonObject)JsonNode.Parse(metadata)!;
+        JsonObject values = component.IndexMetadata is null ? [] : (JsonObject)JsonNode.Parse(component.IndexMetadata)!;
         values["total_size"] = shards.Sum(s => s.Tensors.Sum(t => t.Target.ByteLength));
         if (values.ContainsKey("total_parameters"))
         {
@@ -26,7 +27,7 @@ internal static class ShardIndexWriter
             json.WritePropertyName("metadata");
             values.WriteTo(json);
             json.WriteStartObject("weight_map");
-            foreach ((string name, string file) in shards.SelectMany(s => s.Tensors.Select(t => (t.Target.Name, s.RelativePath)))
+            foreach ((string name, string file) in shards.SelectMany(s => s.Tensors.Select(t => (Name: t.Target.Name[component.Prefix.Length..], File: s.RelativePath[component.Folder.Length..])))
                 .OrderBy(t => t.Name, StringComparer.Ordinal))
             {
                 json.WriteString(name, file);

@@ -21,29 +21,28 @@ internal static class SmallFiles
         List<SmallFile> files = [];
         foreach (string path in @base.Folder is null ? [] : @base.OtherFiles)
         {
-            files.Add(path == "config.json" && @base.Config is { } config && Changed(config, @base.Layers, edits, outputType) is { } changed
+            CheckpointComponent? owner = @base.Components.FirstOrDefault(component => path == component.Folder + "config.json");
+            files.Add(owner?.Config is { } config && Changed(config, @base.Layers, edits, outputType) is { } changed
                 ? new(path, null, changed)
                 : new(path, Path.Combine(@base.Folder!, path), null));
         }
 
-        bool sameFiles = shards.Count == @base.Shards.Count && shards.Zip(@base.Shards).All(pair =>
+        files.AddRange(@base.Components.Select(component => Index(@base, component, [.. shards.Where(s => s.RelativePath.StartsWith(component.Folder, StringComparison.Ordinal))])).OfType<SmallFile>());
+        return files;
+    }
+
+    /// <summary>The index of a model; null where it is one file without.</summary>
+    private static SmallFile? Index(Checkpoint @base, CheckpointComponent component, IReadOnlyList<OutputShard> shards)
+    {
+        CheckpointShard[] originals = [.. @base.Shards.Where(shard => shard.Prefix == component.Prefix)];
+        bool sameFiles = shards.Count == originals.Length && shards.Zip(originals).All(pair =>
             pair.First.RelativePath == pair.Second.RelativePath && pair.First.Tensors.Count == pair.Second.File.Tensors.Count
             && pair.First.Tensors.All(t => t.Source is { } s && s.Name == t.Target.Name && s.Info.ByteLength == t.Target.ByteLength));
-        if (@base.IndexFile is { } index && sameFiles)
-        {
-            files.Add(new(index, Path.Combine(@base.Folder!, index), null));
-        }
-        else if (shards.Count > 1 || @base.IndexFile is not null)
-        {
-            // An index for a single file is kept only where that file's name asks for one.
-            string name = $"{OutputLayout.Stem(@base)}.safetensors";
-            if (shards.Count > 1 || shards[0].RelativePath != name)
-            {
-                files.Add(new($"{name}.index.json", null, ShardIndexWriter.Write(shards, @base.IndexMetadata)));
-            }
-        }
-
-        return files;
+        if (component.IndexFile is { } index && sameFiles) return new(index, Path.Combine(@base.Folder!, index), null);
+        if (shards.Count == 1 && component.IndexFile is null) return null;
+        // An index for a single file is kept only where that file's name asks for one.
+        string name = $"{OutputLayout.Stem(@base, component)}.safetensors";
+        return shards.Count > 1 || shards[0].RelativePath != name ? new($"{name}.index.json", null, ShardIndexWriter.Write(shards, component)) : null;
     }
 
     private static byte[]? Changed(ModelConfig config, LayerReplication? layers, EditPlanner edits, DType? outputType)

@@ -70,13 +70,16 @@ internal sealed class TensorEdit(string name, TensorValue? @base, DType baseType
 /// <param name="Delta">The update.</param>
 /// <param name="Weight">The adapter's weight.</param>
 /// <param name="Transposed">Whether the base stores the matrix as [in, out].</param>
-internal readonly record struct WeightedDelta(AdapterDelta Delta, double Weight, bool Transposed)
+internal sealed record WeightedDelta(AdapterDelta Delta, double Weight, bool Transposed)
 {
     /// <summary>What it changes of the tensor; null for all of it.</summary>
     public Region? Region { get; init; }
 
     /// <summary>Which rows of the update those are; null for all.</summary>
     public RowRange? Rows { get; init; }
+
+    /// <summary>Where all rows of the weight are, for an update of some that depends on it; empty where it has all.</summary>
+    public IReadOnlyList<WeightPart> Whole { get; init; } = [];
 
     /// <summary>The update that it is an expert's part of, and which; null where it is an update by itself.</summary>
     public (ExpertsDelta Whole, ExpertPart Part)? PartOf { get; init; }

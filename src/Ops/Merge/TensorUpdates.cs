@@ -132,7 +132,7 @@ internal sealed class TensorUpdates : IDisposable
     private static IContribution Prepare(WeightedDelta delta, TensorShape shape, long rows, int columns, IBaseRows? @base, ManagedArithmetic arithmetic)
     {
         ContributionContext context = new(shape, rows, columns, @base, arithmetic);
-        if (delta.Rows is { } some) return RowsContribution.Of(delta.Delta, some, context);
+        if (delta.Rows is not null) return new RowsContribution(delta, context);
         return delta.Transposed
             ? delta.Delta.PrepareTurned(context) ?? TransposedContribution.Of(delta.Delta, rows, columns, @base, arithmetic)
             : delta.Delta.Prepare(context);

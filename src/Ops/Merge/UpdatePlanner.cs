@@ -89,23 +89,15 @@ internal sealed class UpdatePlanner(Checkpoint @base, TensorEdits edits, PlanNot
             return;
         }
 
-        if (placement.Blocks.Count > 1 && !RowsContribution.Has(delta))
-        {
-            notes.Miss(
-                $"{adapter.Path}: {delta.Target}: a {delta.Kind} update depends on all rows of its weight, and the base has them apart, or in another order, in {shapes}; "
-                + "merge into a base with the adapter's own names, or make plain LoRA of it with convert --base", delta.Target.Path);
-            return;
-        }
-
-        foreach (RowBlock block in placement.Blocks)
+        WeightPart[] parts = [.. placement.Blocks.Select(block =>
         {
             TensorEdit edit = edits.Of(block.Tensor);
-            bool isTensor = block.Rows == edit.Shape[0];
-            Add(adapter, edit, new(delta, input.Weight, false)
-            {
-                Region = isTensor ? null : Region.OfRows(edit.Shape, block.First, block.Rows),
-                Rows = placement.Blocks.Count == 1 ? null : new(block.FirstOfUpdate, block.Rows, placement.Weight[0]),
-            }, isTensor ? UpdateUnit.Tensor : UpdateUnit.Region);
+            return new WeightPart(edit, block.Rows == edit.Shape[0] ? null : Region.OfRows(edit.Shape, block.First, block.Rows), new(block.FirstOfUpdate, block.Rows, placement.Weight[0]));
+        })];
+        foreach (WeightPart part in parts)
+        {
+            WeightedDelta all = new(delta, input.Weight, false) { Region = part.Region };
+            Add(adapter, part.Edit, parts.Length == 1 ? all : all with { Rows = part.Rows, Whole = parts }, part.Region is null ? UpdateUnit.Tensor : UpdateUnit.Region);
         }
     }
 

@@ -12,9 +12,10 @@ namespace LoraKit.Ops.Targets;
 internal sealed class ArchitectureNames(BaseNames names)
 {
     private const string Weight = "weight";
+    private readonly Dictionary<(ModelPart Part, string Prefix), bool?> _areDiffusers = [];
 
     /// <summary>Where parameters are by the architecture that finds the most; those that it does not find are left out.</summary>
-    /// <param name="parameters">What the adapter changes, and the base has by no name of the same spelling.</param>
+    /// <param name="parameters">What the adapter changes.</param>
     public Dictionary<ParameterName, Target> Resolve(IReadOnlyCollection<ParameterName> parameters)
     {
         if (parameters.Count == 0) return [];
@@ -50,27 +51,47 @@ internal sealed class ArchitectureNames(BaseNames names)
         return targets;
     }
 
-    /// <summary>What the base has for a parameter of a part: by the adapter's naming and by the other, under each prefix.</summary>
+    /// <summary>What the base has for a parameter of a part: by each naming, under each prefix.</summary>
     private IEnumerable<Target> Find(ModelPart part, ParameterName parameter)
     {
         if (part.Find(parameter.Module.Path) is not { } place) return [];
-        return from prefix in part.BasePrefixes
-               from naming in (Naming[])[Naming.Diffusers, Naming.Original]
-               let found = Under(prefix, naming, place, parameter.Parameter)
-               where found is not null
-               select found.Value;
+        return part.BasePrefixes.SelectMany(prefix => Under(part, prefix, place, parameter.Parameter));
+    }
+
+    /// <summary>By one naming, where both have the name for different weights (Wan's second and third normalisation): the one of the base's other names.</summary>
+    private IEnumerable<Target> Under(ModelPart part, string prefix, NamePlace place, string parameter)
+    {
+        var found = Enum.GetValues<Naming>().Select(naming => (IsDiffusers: naming == Naming.Diffusers, Target: Under(prefix, naming, place, parameter))).Where(f => f.Target is not null)
+            .DistinctBy(f => Tensors(f.Target!.Value)).ToArray();
+        return found.Where(f => found.Length == 1 || (AreDiffusers(part, prefix) ?? f.IsDiffusers) == f.IsDiffusers).Select(f => f.Target!.Value);
+    }
+
+    /// <summary>Whose names the base has for a part, by those that only one naming has; null where they do not tell.</summary>
+    private bool? AreDiffusers(ModelPart part, string prefix)
+    {
+        if (_areDiffusers.TryGetValue((part, prefix), out bool? known)) return known;
+        int balance = 0;
+        foreach (string name in names.Under(prefix))
+        {
+            string module = name[prefix.Length..Math.Max(prefix.Length, name.LastIndexOf('.'))];
+            bool[] namings = [.. part.Map.Find(module, false, Naming.Diffusers).Select(place => place.Naming == Naming.Diffusers).Distinct()];
+            if (namings is [var isDiffusers]) balance += isDiffusers ? 1 : -1;
+        }
+
+        return _areDiffusers[(part, prefix)] = balance == 0 ? null : balance > 0;
     }
 
     private Target? Under(string prefix, Naming naming, NamePlace place, string parameter)
     {
         NameRule rule = place.Rule;
-        bool isRename = naming == place.Naming || (!rule.IsFused && !rule.Division.CanReorder);
+        bool isAlike = (naming == Naming.Diffusers) == (place.Naming == Naming.Diffusers);
+        bool isRename = isAlike || (!rule.IsFused && !rule.Division.CanReorder);
         string[] modules = [.. rule.Modules(naming).Select((_, module) => prefix + rule.Name(naming, module, place.Numbers))];
-        if (isRename && naming == place.Naming) modules = [modules[place.Module]];
+        if (isAlike) modules = [modules[place.Module]];
         string[] tensors = [.. modules.Select(module => $"{module}.{Parameter(rule, naming, parameter)}")];
         if (!tensors.All(names.Contains)) return null;
         return isRename ? new(tensors[0], null)
-            : new(null, null, Regrouped: new(rule, naming == Naming.Original ? place.Module : null, tensors, $"{modules[0]}.{Parameter(rule, naming, Weight)}"));
+            : new(null, null, Regrouped: new(rule, naming == Naming.Diffusers ? null : place.Module, tensors, $"{modules[0]}.{Parameter(rule, naming, Weight)}"));
     }
 
     /// <summary>How a naming calls a parameter that adapters call <c>weight</c> or <c>bias</c>: of <c>in_proj_weight</c> the bias is <c>in_proj_bias</c>.</summary>

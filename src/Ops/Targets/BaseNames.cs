@@ -23,6 +23,9 @@ internal sealed class BaseNames
 
     public bool Contains(string name) => _exact.Contains(name);
 
+    /// <summary>All names that begin so.</summary>
+    public IEnumerable<string> Under(string prefix) => _exact.Where(name => name.StartsWith(prefix, StringComparison.Ordinal));
+
     /// <summary>Whether the base knows nothing of the part of the model that a parameter belongs to: <c>classifier</c>, <c>score</c>.</summary>
     public bool LacksPartOf(string name) => !_components.Value.Contains(FirstComponent(WrapperPrefixes.Strip(name)));
 

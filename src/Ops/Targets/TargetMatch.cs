@@ -16,7 +16,7 @@ internal readonly record struct Target(
 
 /// <summary>
 /// Adapter parameters ↔ base tensors. A name that the base has is taken as it is; else the one name that is the same but for wrapper
-/// prefixes; else what the base has by the vocabulary of an architecture; else a stack of experts for an expert's weight, or experts for a stack; else the tied partner of a missing embedding; else one unknown prefix, taken off or put on, that explains all the rest at
+/// prefixes, if all are found so; else what the base has by the vocabulary of an architecture; else a stack of experts for an expert's weight, or experts for a stack; else the tied partner of a missing embedding; else one unknown prefix, taken off or put on, that explains all the rest at
 /// once. Two equally good answers are no answer. See spec/algebra.md, "Names".
 /// </summary>
 internal static class TargetMatch
@@ -38,7 +38,8 @@ internal static class TargetMatch
             else renamed.Add(parameter);
         }
 
-        Dictionary<ParameterName, Target> byArchitecture = new ArchitectureNames(names).Resolve(renamed);
+        Dictionary<ParameterName, Target> byArchitecture = renamed.Count == 0 ? [] : new ArchitectureNames(names).Resolve(parameters);
+        if (!renamed.Any(byArchitecture.ContainsKey)) byArchitecture = [];
         foreach (ParameterName parameter in renamed.Where(parameter => !byArchitecture.ContainsKey(parameter)))
         {
             if (ExpertNames.Stack(parameter.Path, names) is var (stack, place)) targets[parameter] = new(stack, null, Place: place);
@@ -51,7 +52,8 @@ internal static class TargetMatch
         RefuseScattered(targets);
         foreach ((ParameterName parameter, Target target) in byArchitecture)
         {
-            targets[parameter] = target;
+            // Where the base has others by the other naming, the same name may be another weight's.
+            if (target.Miss is null || !targets.ContainsKey(parameter)) targets[parameter] = target;
         }
 
         foreach ((ParameterName parameter, Target target) in new FlattenedNames(@base.Tensors.Keys).Resolve(flattened))

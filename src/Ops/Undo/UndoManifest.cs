@@ -55,7 +55,9 @@ internal sealed record UndoAdapter(
 /// <param name="Path">Its place in the base's folder, with <c>/</c>.</param>
 /// <param name="Bytes">Its length.</param>
 /// <param name="Header">XXH128 of its header.</param>
-internal sealed record UndoFile(string Path, long Bytes, string Header);
+/// <param name="Prefix">What the names of its tensors have before them, elsewhere in the manifest; null for nothing.</param>
+internal sealed record UndoFile(
+    string Path, long Bytes, string Header, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Prefix = null);
 
 /// <summary>Another file of the base.</summary>
 /// <param name="Path">Its place in the base's folder, with <c>/</c>.</param>

@@ -97,14 +97,14 @@ internal sealed class UndoRecorder(string path, Checkpoint @base, IReadOnlyList<
         byte[] header = new byte[shard.File.Header.DataOffset];
         shard.File.ReadHeader(header);
         tensors.Add(UndoNames.Bytes(UndoNames.Header(shard.RelativePath), header));
-        return new(shard.RelativePath, shard.File.Header.FileLength, BlockHashes.Text(header));
+        return new(shard.RelativePath, shard.File.Header.FileLength, BlockHashes.Text(header), shard.Prefix.Length == 0 ? null : shard.Prefix);
     }
 
     private IEnumerable<UndoOtherFile> Others(IReadOnlyList<SmallFile> smallFiles, List<TensorToWrite> tensors, CancellationToken cancellation)
     {
         if (@base.Folder is null || smallFiles.Count == 0) yield break;
         Dictionary<string, SmallFile> merged = smallFiles.ToDictionary(f => f.RelativePath, StringComparer.Ordinal);
-        foreach (string name in @base.IndexFile is { } index ? [.. @base.OtherFiles, index] : @base.OtherFiles)
+        foreach (string name in @base.OtherFiles.Concat(@base.Components.Select(component => component.IndexFile).OfType<string>()))
         {
             string file = Path.Combine(@base.Folder, name);
             bool stored = !merged.TryGetValue(name, out SmallFile? same) || same.Source is null;

@@ -73,7 +73,7 @@ internal sealed class RecordRestoration : Restoration
     private OutputShard Shard(UndoFile file, string path)
     {
         (byte[] bytes, SafetensorsHeader header) = _record.HeaderOf(file);
-        return new(path, bytes, header.FileLength, [.. header.Tensors.Select(t => new OutputTensor(t, Source(t), null))]);
+        return new(path, bytes, header.FileLength, [.. header.Tensors.Select(t => t with { Name = file.Prefix + t.Name }).Select(t => new OutputTensor(t, Source(t), null))]);
     }
 
     /// <summary>The merged model's tensor that one of the base became.</summary>

@@ -85,7 +85,7 @@ internal sealed class Verifier(VerifyOptions options, IProgress<OpProgress>? pro
     private void CheckCheckpoint()
     {
         using Checkpoint checkpoint = Checkpoint.Open(_path);
-        Scan([.. checkpoint.Shards.SelectMany(s => s.File.Tensors.Select(t => new StoredTensor(s.File, t)))]);
+        Scan([.. checkpoint.Shards.SelectMany(s => s.Tensors)]);
     }
 
     private void Scan(IReadOnlyList<TensorValue> tensors)

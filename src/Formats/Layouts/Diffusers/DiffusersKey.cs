@@ -9,7 +9,7 @@ internal static class DiffusersKey
     private const string Transformer = "transformer.";
 
     private static readonly string[] Components =
-        ["unet.", Transformer, "transformer_2.", "text_encoder.", "text_encoder_2.", "text_encoder_3.", "prior.", "controlnet."];
+        ["unet.", Transformer, "transformer_2.", "text_encoder.", "text_encoder_2.", "text_encoder_3.", "text_encoder_4.", "text_conditioner.", "prior.", "controlnet."];
 
     // Language models call their body so too; without adapter_config.json such a file is PEFT's that lacks it.
     private static readonly string[] LanguageBodies = ["h.", "wte.", "word_embeddings.", "encoder.", "embedding."];
