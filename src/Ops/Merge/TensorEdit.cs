@@ -78,6 +78,9 @@ internal readonly record struct WeightedDelta(AdapterDelta Delta, double Weight,
     /// <summary>Which rows of the update those are; null for all.</summary>
     public RowRange? Rows { get; init; }
 
+    /// <summary>How many heads the tensor's rows are, where it has them in llama.cpp's order; null where they are in the update's.</summary>
+    public long? Heads { get; init; }
+
     /// <summary>The update that it is an expert's part of, and which; null where it is an update by itself.</summary>
     public (ExpertsDelta Whole, ExpertPart Part)? PartOf { get; init; }
 
