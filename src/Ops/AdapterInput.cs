@@ -22,5 +22,5 @@ public sealed record AdapterInput(string Path, double Weight = 1)
     internal Adapter Open(BaseFacts? @base, string? layout = null) => AdapterLayouts.Open(Path, Reading with { Base = Known(@base) }, layout);
 
     /// <summary>The same with an open base.</summary>
-    internal Adapter Open(Checkpoint @base) => Open(@base.Config is { } config ? BaseFacts.Of(config) : null);
+    internal Adapter Open(Checkpoint @base) => Open(@base.Facts);
 }

@@ -88,12 +88,17 @@ public sealed record BaseFacts
         };
     }
 
-    private static BaseFacts? OfConfig(string path) => FileNatures.Of(path) == FileNature.File ? Of(ModelConfig.Read(path)) : null;
-
     private static BaseFacts OfGguf(string path)
     {
         using OpenFile file = OpenFile.Open(path);
-        GgufHeader header = GgufHeader.Read(file);
+        return Of(GgufHeader.Read(file));
+    }
+
+    private static BaseFacts? OfConfig(string path) => FileNatures.Of(path) == FileNature.File ? Of(ModelConfig.Read(path)) : null;
+
+    /// <summary>What a GGUF model's header says of it: names of tensors and all.</summary>
+    internal static BaseFacts Of(GgufHeader header)
+    {
         BaseFacts facts = Of(header.KeyValues);
         return facts with
         {
@@ -106,7 +111,8 @@ public sealed record BaseFacts
         };
     }
 
-    private static bool IsGguf(string path)
+    /// <summary>Whether a path is a file that begins as GGUF does.</summary>
+    internal static bool IsGguf(string path)
     {
         if (FileNatures.Of(path) != FileNature.File) return false;
         using OpenFile file = OpenFile.Open(path);

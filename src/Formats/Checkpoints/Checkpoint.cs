@@ -1,12 +1,13 @@
 using System.Globalization;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Gguf;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Checkpoints;
 
 /// <summary>
-/// A base model on disk: one safetensors file, or a folder with one, or shards with their index, or a diffusers folder with such models in its folders,
-/// whose names then stand before those of their tensors. Index and shard headers agree or opening fails. See spec/containers/checkpoints.md.
+/// A base model on disk: one safetensors or GGUF file, or a folder with a safetensors file, or shards with their index, or a diffusers folder with such models
+/// in its folders, whose names then stand before those of their tensors. Index and shard headers agree or opening fails. See spec/containers/checkpoints.md.
 /// </summary>
 public sealed class Checkpoint : IDisposable
 {
@@ -20,10 +21,10 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>Opens a file or a folder; an index file stands for its folder.</summary>
-    /// <param name="path">A safetensors file, a folder (a diffusers folder with its <c>model_index.json</c> too), or a <c>*.safetensors.index.json</c>.</param>
+    /// <param name="path">A safetensors or GGUF file, a folder (a diffusers folder with its <c>model_index.json</c> too), or a <c>*.safetensors.index.json</c>.</param>
     /// <exception cref="InputNotFoundException">There is no such path, or no model in it.</exception>
     /// <exception cref="InvalidFileException">A shard is missing, foreign or broken, or the index disagrees with it.</exception>
-    /// <exception cref="UnsupportedException">The folder holds weights only in a format that is not read.</exception>
+    /// <exception cref="UnsupportedException">The folder holds weights only in a format that is not read; the GGUF file is an adapter, or a part of a model.</exception>
     public static Checkpoint Open(string path)
     {
         if (Directory.Exists(path))
@@ -67,6 +68,12 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>The model's config.json, parsed leniently; null where there is none, for a pipeline, or where a single file was named.</summary>
     public ModelConfig? Config { get; private init; }
+
+    /// <summary>The GGUF file that it is; null for others. Its tensors have GGUF's names.</summary>
+    internal GgufModelFile? Gguf => _files.Shards is [{ File: GgufModelFile file }] ? file : null;
+
+    /// <summary>What it says of itself, for layouts whose names and orders of rows depend on it; null where it says nothing.</summary>
+    internal BaseFacts? Facts => Gguf?.Facts ?? (Config is { } config ? BaseFacts.Of(config) : null);
 
     /// <summary>
     /// The other files of the folder that belong to the model (configuration, tokenizer, …), as relative paths with <c>/</c>, sorted:

@@ -1,4 +1,3 @@
-using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Checkpoints;
@@ -6,7 +5,7 @@ namespace LoraKit.Formats.Checkpoints;
 /// <summary>One file of a checkpoint.</summary>
 /// <param name="RelativePath">Its place in the folder, with <c>/</c>; the file's own name where a single file was opened.</param>
 /// <param name="File">The open file.</param>
-public sealed record CheckpointShard(string RelativePath, SafetensorsFile File)
+public sealed record CheckpointShard(string RelativePath, ICheckpointFile File)
 {
     /// <summary>What the checkpoint's names of its tensors have before the file's: <c>unet.</c> in a pipeline.</summary>
     internal string Prefix { get; init; } = "";

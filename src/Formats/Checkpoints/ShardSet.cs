@@ -1,4 +1,5 @@
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Gguf;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 
@@ -27,7 +28,7 @@ internal sealed class ShardSet : IDisposable
     public static ShardSet OpenSingle(string path)
     {
         ShardSet set = new();
-        SafetensorsFile file = SafetensorsFile.Open(path);
+        ICheckpointFile file = BaseFacts.IsGguf(path) ? GgufModelFile.Open(path) : SafetensorsFile.Open(path);
         set._shards.Add(new(Path.GetFileName(path), file));
         foreach (TensorInfo tensor in file.Tensors)
         {

@@ -6,12 +6,10 @@ namespace LoraKit.Formats.Containers;
 /// <summary>A file that is open for positional reads, and what is said when it disappoints.</summary>
 internal sealed class OpenFile : IDisposable
 {
-    private readonly SafeFileHandle _handle;
-
     private OpenFile(string path, SafeFileHandle handle, long length)
     {
         Path = path;
-        _handle = handle;
+        Handle = handle;
         Length = length;
     }
 
@@ -27,6 +25,9 @@ internal sealed class OpenFile : IDisposable
 
     public long Length { get; }
 
+    /// <summary>The open file, for copies that stay inside the kernel.</summary>
+    public SafeFileHandle Handle { get; }
+
     /// <summary>Fills the destination, from any thread.</summary>
     /// <exception cref="InvalidFileException">The file ends before, or the system cannot read it.</exception>
     public void Read(long offset, Span<byte> destination)
@@ -34,7 +35,7 @@ internal sealed class OpenFile : IDisposable
         int read;
         try
         {
-            read = _handle.ReadFully(offset, destination);
+            read = Handle.ReadFully(offset, destination);
         }
         catch (IOException e)
         {
@@ -50,7 +51,7 @@ internal sealed class OpenFile : IDisposable
     /// <summary>To throw: the file may be good, but is not read.</summary>
     public UnsupportedException Unsupported(string what, string? tensor = null) => new(Message(what, tensor), Path, tensor);
 
-    public void Dispose() => _handle.Dispose();
+    public void Dispose() => Handle.Dispose();
 
     private string Message(string what, string? tensor) =>
         tensor is null ? $"{Printable.Text(Path)}: {what}" : $"{Printable.Text(Path)}: tensor '{Printable.Text(tensor)}' {what}";

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using LoraKit.Formats.Containers;
+using LoraKit.Formats.Layouts.Gguf;
 using LoraKit.Formats.Tensors;
 
 namespace LoraKit.Formats.Gguf;
@@ -29,6 +30,9 @@ internal sealed class GgufFile : ITensorSource
 
     /// <summary>The checked header.</summary>
     public GgufHeader Header { get; }
+
+    /// <summary>Whether it is a model: what says nothing of itself is one, as it was before files did.</summary>
+    public bool IsModel => Header.KeyValues.GetValueOrDefault(GgufKeys.Type) is not { } type || type.Text == "model";
 
     /// <inheritdoc/>
     public string Path => _values.Path;

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Tensors;
 using Microsoft.Win32.SafeHandles;
@@ -6,7 +7,7 @@ using Microsoft.Win32.SafeHandles;
 namespace LoraKit.Formats.Safetensors;
 
 /// <summary>An open safetensors file. Opening fails, or the header is wholly valid. Reads are positional (pread), never mapped.</summary>
-public sealed class SafetensorsFile : ITensorSource
+public sealed class SafetensorsFile : ICheckpointFile
 {
     private SafetensorsFile(string path, SafeFileHandle handle, SafetensorsHeader header)
     {
@@ -42,8 +43,14 @@ public sealed class SafetensorsFile : ITensorSource
     /// <summary>The checked header.</summary>
     public SafetensorsHeader Header { get; }
 
-    /// <summary>The open file, for copies that stay inside the kernel.</summary>
+    /// <inheritdoc/>
     public SafeFileHandle Handle { get; }
+
+    /// <inheritdoc/>
+    public long HeaderLength => Header.DataOffset;
+
+    /// <inheritdoc/>
+    public long FileLength => Header.FileLength;
 
     /// <inheritdoc/>
     public string Path { get; }
@@ -60,10 +67,7 @@ public sealed class SafetensorsFile : ITensorSource
     /// <inheritdoc/>
     public bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor) => Header.TryGetTensor(name, out tensor);
 
-    /// <summary>Copies the bytes before the data, exactly as they are in the file.</summary>
-    /// <param name="destination">Of length <see cref="SafetensorsHeader.DataOffset"/>.</param>
-    /// <exception cref="ArgumentException">The destination has another length.</exception>
-    /// <exception cref="InvalidFileException">The file has become shorter than its header says.</exception>
+    /// <inheritdoc/>
     public void ReadHeader(Span<byte> destination)
     {
         if (destination.Length != Header.DataOffset)

@@ -43,6 +43,8 @@ internal sealed class Differ(DiffOptions options, IProgress<OpProgress>? progres
     {
         using Checkpoint a = Checkpoint.Open(options.A);
         using Checkpoint b = Checkpoint.Open(options.B);
+        if (a.Tensors.Values.Concat(b.Tensors.Values).FirstOrDefault(t => t.Info.Blocks is not null) is { } blocks)
+            throw new UnsupportedException($"{Printable.Text(blocks.File!)}: tensor '{Printable.Text(blocks.Name)}' is stored as {blocks.Info.TypeName}, whose values are not compared; name files in F32, F16 or BF16", blocks.File, blocks.Name);
         string[] warnings = kindA == PathKind.UnreadAdapter || kindB == PathKind.UnreadAdapter
             ? ["these are adapters in a layout that is not read: their tensors are compared, not their updates"]
             : [];

@@ -81,6 +81,8 @@ public sealed class ExtractPlan : IDisposable
         {
             @base = Checkpoint.Open(options.Base);
             tuned = Checkpoint.Open(options.Tuned);
+            if ((@base.Gguf ?? tuned.Gguf) is { } gguf)
+                throw new UnsupportedException($"{Printable.Text(gguf.Path)}: is a GGUF file, which adapters are not taken from: they have Hugging Face's names; name the models in its files", gguf.Path);
             AdapterLayouts.CheckOutput(options.Output.Path, AdapterLayouts.Named(options.Layout), isSingleFile: false, Saving(options));
             IReadOnlyList<TensorPair> pairs = TensorPair.Match(@base, tuned, filter, options.Full.HasFlag(FullParameters.Embeddings));
             IReadOnlyList<TensorPair> changed = TensorPair.Changed(pairs, options.Threads, progress, cancellation);

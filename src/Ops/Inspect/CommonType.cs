@@ -8,13 +8,14 @@ internal static class CommonType
     /// <summary>The type they share, <c>mixed</c>, or null for no tensors.</summary>
     public static string? Of(IEnumerable<TensorValue> tensors)
     {
-        DType? common = null;
+        string? common = null;
         foreach (TensorValue tensor in tensors)
         {
-            if (common is { } other && other != tensor.DType) return "mixed";
-            common = tensor.DType;
+            string type = (tensor as StoredTensor)?.Info.TypeName ?? tensor.DType.FileName();
+            if (common is not null && common != type) return "mixed";
+            common = type;
         }
 
-        return common?.FileName();
+        return common;
     }
 }

@@ -5,7 +5,6 @@ using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Containers;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
-using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 using LoraKit.Ops.Inspect.Consumers;
@@ -117,12 +116,12 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
             throw new InvalidOptionException($"--hash takes one file; {Printable.Text(path)} has {checkpoint.Shards.Count}: name one of them");
         }
 
-        SafetensorsFile first = checkpoint.Shards[0].File;
+        ICheckpointFile first = checkpoint.Shards[0].File;
         JsonObject? config = checkpoint.Config?.Json;
         FileHashes? hashes = checkpoint.Shards.Count == 1 ? Hashes(first) : null;
-        return OfTensors(path, first.Container, [.. checkpoint.Tensors.Values], checkpoint.Shards.Sum(s => s.File.Header.FileLength)) with
+        return OfTensors(path, first.Container, [.. checkpoint.Tensors.Values], checkpoint.Shards.Sum(s => s.File.FileLength)) with
         {
-            Family = checkpoint.Config?.ModelType ?? Text(first.Metadata, "ss_base_model_version"),
+            Family = checkpoint.Config?.ModelType ?? checkpoint.Gguf?.Facts.Architecture ?? Text(first.Metadata, "ss_base_model_version"),
             Architecture = FirstArchitecture(config) ?? Text(first.Metadata, "modelspec.architecture"),
             BaseModel = Text(first.Metadata, "ss_sd_model_name"),
             Metadata = first.Metadata,
@@ -144,7 +143,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
         Bytes = bytes,
         DType = CommonType.Of(tensors),
         ParameterCount = tensors.Sum(t => t.Shape.ElementCount),
-        Extras = [.. tensors.Select(t => new InspectedTensor(t.Name, "tensor", t.DType.FileName(), t.Shape))],
+        Extras = [.. tensors.Select(t => new InspectedTensor(t.Name, "tensor", t.Info.TypeName, t.Shape))],
     };
 
     private ModuleSpectrum?[] Spectra(IReadOnlyList<AdapterDelta> deltas)

@@ -2,6 +2,7 @@ using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Containers;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Gguf;
 using LoraKit.Formats.Layouts;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
@@ -43,6 +44,7 @@ internal static class PathKinds
         if (path.EndsWith(".index.json", StringComparison.Ordinal)) return PathKind.Checkpoint;
         AdapterLocation location = AdapterLocation.Find(path);
         using ITensorSource file = TensorFiles.Open(location.TensorFile);
+        if (file is GgufFile { IsModel: true }) return PathKind.Checkpoint;
         AdapterConfig? config = location.ConfigFile is null ? null : AdapterConfigFile.Read(location.ConfigFile);
         AdapterSource source = new(path, file, config, location.ConfigFile);
         if (AdapterLayouts.All.Any(layout => layout.Detect(source) != LayoutMatch.No)) return PathKind.Adapter;

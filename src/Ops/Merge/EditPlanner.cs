@@ -20,11 +20,12 @@ internal sealed class EditPlanner
     private readonly Checkpoint _base;
 
     /// <param name="base">What the adapters are planned for.</param>
-    public EditPlanner(Checkpoint @base)
+    /// <param name="requantises">Whether tensors of Q8_0 may be changed.</param>
+    public EditPlanner(Checkpoint @base, bool requantises = false)
     {
         _base = @base;
         _notes = new();
-        _edits = new(@base, _notes);
+        _edits = new(@base, _notes, requantises);
         _replacements = new(@base, _edits, _notes);
         _updates = new(@base, _edits, _notes);
     }
@@ -68,9 +69,15 @@ internal sealed class EditPlanner
 
         _added.Add((adapter, input, deltas, targets));
         // Rows last: those of new tokens are there only when the whole has grown.
-        foreach (Replacement replacement in adapter.Replacements.OrderBy(r => r.Rows is not null))
+        foreach (Replacement given in adapter.Replacements.OrderBy(r => r.Rows is not null))
         {
-            Target target = targets[replacement.Target];
+            Target target = targets[given.Target];
+            if (StoredOrder.Of(given, target) is not { } replacement)
+            {
+                _notes.Miss($"{adapter.Path}: {given.Target} {given.Values.Shape} is replaced in the adapter, and is not all rows of the {target.Heads} heads that the base has in another order", given.Target.Path);
+                continue;
+            }
+
             if (target.IsNew) _replacements.AddHead(adapter, input, replacement);
             if (target.Regrouped is { } weight)
             {
@@ -78,7 +85,7 @@ internal sealed class EditPlanner
                 continue;
             }
 
-            if ((target.Place, target.Singles) is not (null, null))
+            if ((target.Place, target.Singles, target.Stacks) is not (null, null, null))
             {
                 _notes.Miss($"{adapter.Path}: {replacement.Target} is replaced in the adapter, but the base stores its experts otherwise; expected the same", replacement.Target.Path);
                 continue;
@@ -90,6 +97,12 @@ internal sealed class EditPlanner
                 && SameValues.Are(partner.Values, replacement.Values))
             {
                 _notes.Warn($"{replacement.Target} and {partner.Target} are one tensor in the base and get the same values: they stay one");
+                continue;
+            }
+
+            if (tied && _base.Gguf is not null)
+            {
+                _notes.Miss($"{adapter.Path}: {replacement.Target} is replaced in the adapter, but the base has it as {tensor}, and a GGUF file gets no tensor that it lacks; merge into a base with output.weight", replacement.Target.Path);
                 continue;
             }
 

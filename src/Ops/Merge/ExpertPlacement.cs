@@ -51,6 +51,11 @@ internal static class ExpertPlacement
         return new(experts, outputs, inputs);
     }
 
+    /// <summary>The shape of a stack of the outputs of several, [E, out, in]; null where they are not alike.</summary>
+    /// <param name="stacks">Each [E, out, in].</param>
+    public static TensorShape? OneStack(TensorShape[] stacks) =>
+        stacks.All(stack => stack.Rank == 3 && stack[0] == stacks[0][0] && stack[2] == stacks[0][2]) ? new(stacks[0][0], stacks.Sum(stack => stack[1]), stacks[0][2]) : null;
+
     /// <summary>A stack's update as those of single experts.</summary>
     /// <param name="delta">The update, which fits the stack that <see cref="StackOf"/> tells.</param>
     /// <param name="tensors">The experts' names.</param>

@@ -5,13 +5,13 @@ namespace LoraKit.Ops.Merge;
 /// <summary>What to merge, and how.</summary>
 public sealed record MergeOptions
 {
-    /// <summary>The base model: a safetensors file, or a folder.</summary>
+    /// <summary>The base model: a safetensors or GGUF file, or a folder.</summary>
     public required string Base { get; init; }
 
     /// <summary>One or more adapters; all are added in one pass.</summary>
     public required IReadOnlyList<AdapterInput> Adapters { get; init; }
 
-    /// <summary>Where the merged model goes: a folder, or a file where the base is a file and the name ends in <c>.safetensors</c>.</summary>
+    /// <summary>Where the merged model goes: a folder, or a file where the base is a file and the name ends in <c>.safetensors</c>; of a GGUF base a file whose name ends in <c>.gguf</c>.</summary>
     public required string Output { get; init; }
 
     /// <summary>The element type of floating-point tensors in the output; null keeps each tensor's own.</summary>
@@ -28,6 +28,11 @@ public sealed record MergeOptions
 
     /// <summary>Merges what matches and reports the rest, instead of stopping.</summary>
     public bool AllowUnmatched { get; init; }
+
+    /// <summary>
+    /// Whether tensors of a GGUF base that are stored as Q8_0 may be changed: they are read exactly, added to, and rounded to blocks again. Without it they are refused.
+    /// </summary>
+    public bool Requantise { get; init; }
 
     /// <summary>Replaces an existing output; an input is never replaced.</summary>
     public bool Overwrite { get; init; }

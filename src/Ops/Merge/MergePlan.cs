@@ -36,11 +36,12 @@ public sealed class MergePlan : IDisposable
         _output = new(shards, toSingleFile ? [] : SmallFiles.Create(@base, shards, edits, options.OutputType));
         Adapters = [.. adapters.Zip(options.Adapters, (a, input) => new MergeAdapter(input.Path, input.Weight, a.Layout, Modules(a), a.Issues))];
         Tensors = [.. shards.SelectMany(s => s.Tensors.Select(t => new PlannedTensor(
-            t.Target.Name, t.Action, t.Target.DType, t.Target.Shape, s.RelativePath, t.Edit?.Words ?? [])))];
+            t.Target.Name, t.Action, t.Target.DType, t.Target.Shape, s.RelativePath, t.Edit?.Words ?? []) { TypeName = t.Target.TypeName }))];
         Shards = [.. shards.Select(s => new PlannedFile(s.RelativePath, s.Length, s.Tensors.Count))];
+        TensorsRequantised = shards.Sum(shard => shard.Tensors.Count(tensor => tensor.IsRequantised));
         OtherFiles = [.. _output.SmallFiles.Select(f => f.RelativePath)];
         Unmatched = edits.Misses;
-        Warnings = [.. @base.Warnings, .. Replication(@base), .. edits.Warnings];
+        Warnings = [.. @base.Warnings, .. Replication(@base), .. edits.Warnings, .. Requantised(TensorsRequantised)];
     }
 
     /// <summary>What was asked.</summary>
@@ -54,6 +55,9 @@ public sealed class MergePlan : IDisposable
 
     /// <summary>The output's tensor files with their sizes, in order.</summary>
     public IReadOnlyList<PlannedFile> Shards { get; }
+
+    /// <summary>Tensors that change and are stored as Q8_0: they are rounded to blocks again.</summary>
+    public int TensorsRequantised { get; }
 
     /// <summary>Other files that are copied or changed on the way, by relative path.</summary>
     public IReadOnlyList<string> OtherFiles { get; }
@@ -89,7 +93,8 @@ public sealed class MergePlan : IDisposable
         try
         {
             @base = Checkpoint.Open(options.Base);
-            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, @base.Shards.Count);
+            if (@base.Gguf is not null) CheckGguf(options);
+            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, @base, @base.Shards.Count);
             foreach (AdapterInput input in options.Adapters)
             {
                 adapters.Add(input.Open(@base));
@@ -101,7 +106,7 @@ public sealed class MergePlan : IDisposable
                 throw new UnsupportedException($"{Printable.Text(options.Base)}: its layers are replicated, and a record of that is not written; unmerge with the base (--base) instead", options.Base);
             }
 
-            EditPlanner edits = new(@base);
+            EditPlanner edits = new(@base, options.Requantise);
             for (int i = 0; i < adapters.Count; i++)
             {
                 edits.Add(adapters[i], options.Adapters[i]);
@@ -109,6 +114,12 @@ public sealed class MergePlan : IDisposable
 
             edits.Finish();
             edits.Require(options.Base, options.AllowUnmatched);
+            if (options.UndoRecord is not null && @base.Gguf is { } gguf && edits.Edits.Keys.FirstOrDefault(name => gguf.Values(name) is not null) is { } blocks)
+            {
+                throw new UnsupportedException(
+                    $"{Printable.Text(options.Base)}: tensor '{Printable.Text(blocks)}' is rounded to Q8_0 again, and a record of that is not written; leave --undo out, and keep the base", options.Base, blocks);
+            }
+
             MergePlan plan = new(options, @base, adapters, edits, toSingleFile);
             OutputChecks.Run(OutputPlace.Of(options.Output), toSingleFile ? FileNature.File : FileNature.Folder, plan.OutputOptions, plan.OutputOptions.PlannedFiles);
             plan.CheckRecord();
@@ -138,8 +149,8 @@ public sealed class MergePlan : IDisposable
         using UndoRecorder? recorder = record is null ? null : new(record.Path, _base, _opened, Options.Adapters, Options.UndoBlockElements);
         PipelineSize size = PipelineSize.For(Options.Threads, Options.MemoryBytes, record is null ? 2 : RecordingBuffers);
         if (Options.TileBytes is { } tileBytes) size = size with { TileBytes = tileBytes };
-        long smallBytes = _output.Write(
-            output, (tensor, file) => tensor.Action == TensorAction.Copy ? null : new TensorWork(tensor, file, recorder), compute, size, progress, cancellation);
+        List<TensorWork> made = [];
+        long smallBytes = _output.Write(output, Make, compute, size, progress, cancellation);
         UndoReport? undo = recorder?.Write(record!, _namePrefix, _output.SmallFiles, cancellation);
         if (record is null) output.Commit();
         else AtomicOutput.CommitAll(record, output); // A model without its record could not be taken back.
@@ -152,8 +163,17 @@ public sealed class MergePlan : IDisposable
             BytesWritten = OutputBytes + smallBytes,
             Elapsed = Stopwatch.GetElapsedTime(started),
             Shards = Shards,
+            TensorsRequantised = TensorsRequantised,
+            RequantisationChange = made.Max(work => work.RelativeChange),
             Undo = undo,
         };
+
+        TensorWork? Make(OutputTensor tensor, OutputFile file)
+        {
+            if (tensor.Action == TensorAction.Copy) return null;
+            made.Add(new(tensor, file, recorder));
+            return made[^1];
+        }
     }
 
     /// <summary>Closes base and adapters.</summary>
@@ -185,6 +205,14 @@ public sealed class MergePlan : IDisposable
         if (options.Threads < 0) throw new InvalidOptionException($"the number of threads is {options.Threads}; expected 0 (all) or more");
     }
 
+    /// <summary>The header of a GGUF file stays as it is, and with it every offset.</summary>
+    private static void CheckGguf(MergeOptions options)
+    {
+        if (options.OutputType is not null)
+            throw new UnsupportedException($"{Printable.Text(options.Base)}: the tensors of a GGUF file keep their types; leave --dtype out, and make another type of the result with llama-quantize", options.Base);
+        if (options.MaxShardBytes is not null) throw new UnsupportedException($"{Printable.Text(options.Base)}: a GGUF file stays one file; split the result with llama-gguf-split", options.Base);
+    }
+
     /// <summary>A record has a place of its own: not in the model, which is replaced as a whole, and not around it.</summary>
     private void CheckRecord()
     {
@@ -202,6 +230,11 @@ public sealed class MergePlan : IDisposable
     private static IEnumerable<string> Replication(Checkpoint @base)
     {
         if (@base.Layers is { } layers) yield return $"the output has {layers.Sources.Count} layers for the base's {layers.Layers}, as the adapter's 'layer_replication' says";
+    }
+
+    private static IEnumerable<string> Requantised(int count)
+    {
+        if (count > 0) yield return $"{count} tensors that change are stored as Q8_0, and are rounded to its blocks again: that loses about as much as storing them so did";
     }
 
     private static int Modules(Adapter adapter) =>
@@ -237,7 +270,11 @@ public enum TensorAction : byte
 /// <param name="Shape">Its shape in the output.</param>
 /// <param name="File">Which file of <see cref="MergePlan.Shards"/> it goes to.</param>
 /// <param name="Updates">What changes it, in the adapters' words, in order: <c>lora r=16 ×2</c>, <c>modules_to_save</c>, …</param>
-public sealed record PlannedTensor(string Name, TensorAction Action, DType DType, TensorShape Shape, string File, IReadOnlyList<string> Updates);
+public sealed record PlannedTensor(string Name, TensorAction Action, DType DType, TensorShape Shape, string File, IReadOnlyList<string> Updates)
+{
+    /// <summary>How its elements are stored, as files spell it: <c>BF16</c>; of a GGUF file also <c>Q8_0</c>, where <see cref="DType"/> is U8, for the bytes.</summary>
+    public string TypeName { get; init; } = DType.FileName();
+}
 
 /// <summary>One tensor file of a plan.</summary>
 /// <param name="RelativePath">Its place in the output folder, or the output file's name.</param>
@@ -268,6 +305,12 @@ public sealed record MergeReport
 
     /// <summary>The files with the tensors.</summary>
     public required IReadOnlyList<PlannedFile> Shards { get; init; }
+
+    /// <summary>Tensors of Q8_0 that were rounded to blocks again.</summary>
+    public int TensorsRequantised { get; init; }
+
+    /// <summary>The most that this changed of one of them, ‖W′ − Q(W′)‖ / ‖W′‖; null where there is none.</summary>
+    public double? RequantisationChange { get; init; }
 
     /// <summary>The undo record; null where none was asked for.</summary>
     public UndoReport? Undo { get; init; }

@@ -97,7 +97,8 @@ internal sealed record ModelOutput(IReadOnlyList<OutputShard> Shards, IReadOnlyL
                 throw new OutputException($"{files[i].RelativePath}: the header read back differs from the one written; the disk is not to be trusted", output.Path);
             }
 
-            SafetensorsHeader.Read(new MemoryStream(written), files[i].Length, files[i].RelativePath, SafetensorsMode.Reference);
+            // A GGUF header is the base's, and was checked when that was opened.
+            if (FileKinds.Detect(written) != FileKind.Gguf) SafetensorsHeader.Read(new MemoryStream(written), files[i].Length, files[i].RelativePath, SafetensorsMode.Reference);
         }
     }
 }

@@ -1,5 +1,7 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Files;
+using LoraKit.Formats.Gguf;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 
@@ -11,6 +13,9 @@ namespace LoraKit.Ops.Merge;
 /// <param name="Edit">What changes; null for a copy or a cast.</param>
 internal sealed record OutputTensor(TensorInfo Target, StoredTensor? Source, TensorEdit? Edit)
 {
+    /// <summary>Whether its values change, and are stored in blocks.</summary>
+    public bool IsRequantised => Edit is not null && Target.Blocks is not null;
+
     public TensorAction Action => Edit is not null ? TensorAction.Change : Source!.DType != Target.DType ? TensorAction.Cast : TensorAction.Copy;
 }
 
@@ -27,6 +32,8 @@ internal sealed record OutputShard(string RelativePath, byte[] Header, long Leng
 /// </summary>
 internal static class OutputLayout
 {
+    private const string Gguf = ".gguf";
+
     public static IReadOnlyList<OutputShard> Create(
         Checkpoint @base, IReadOnlyDictionary<string, TensorEdit> edits, string namePrefix, DType? outputType, long? maxShardBytes, string? singleFileName)
     {
@@ -48,10 +55,20 @@ internal static class OutputLayout
 
     /// <summary>Whether an output is one file and no folder: its name says so.</summary>
     /// <param name="output">The output's path.</param>
+    /// <param name="model">A model with the names and containers of the one that is written.</param>
     /// <param name="files">How many tensor files the model has that is written.</param>
-    /// <exception cref="InvalidOptionException">Its name says so, but the model has several files.</exception>
-    public static bool IsSingleFile(string output, int files)
+    /// <exception cref="InvalidOptionException">Its name says so, but the model has several files; or it says another container than the model's.</exception>
+    public static bool IsSingleFile(string output, Checkpoint model, int files)
     {
+        bool isGguf = output.EndsWith(Gguf, StringComparison.OrdinalIgnoreCase);
+        if (isGguf != model.Gguf is not null)
+        {
+            throw new InvalidOptionException(isGguf
+                ? $"the output {output} is a GGUF file by its name, but {model.Path} is none; name a folder or a .safetensors file as output"
+                : $"{model.Path} is a GGUF file, and so is what is made of it; name a {Gguf} file as output");
+        }
+
+        if (isGguf) return true;
         if (!output.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return false;
         return files == 1
             ? true
@@ -59,7 +76,7 @@ internal static class OutputLayout
     }
 
     private static OutputTensor Planned(StoredTensor source, string name, TensorEdit? edit, string namePrefix, DType? outputType) =>
-        new(Info(namePrefix + name, OutputType(source.DType, outputType), edit?.Shape ?? source.Shape), source, edit);
+        new(Info(namePrefix + name, OutputType(source.DType, outputType), edit?.Shape ?? source.Shape) with { Blocks = source.Info.Blocks }, source, edit);
 
     private static TensorInfo Info(string name, DType dtype, TensorShape shape) => new(name, dtype, shape, 0, 0);
 
@@ -68,16 +85,17 @@ internal static class OutputLayout
 
     private static OutputShard Shard(string path, List<OutputTensor> tensors, CheckpointShard original)
     {
-        SafetensorsFile file = original.File;
+        ICheckpointFile file = original.File;
         bool unchanged = tensors.Count == file.Tensors.Count
             && tensors.All(t => t.Source is { } s && s.Name == t.Target.Name && s.DType == t.Target.DType && s.Shape == t.Target.Shape);
         if (unchanged)
         {
-            byte[] header = new byte[file.Header.DataOffset];
+            byte[] header = new byte[file.HeaderLength];
             file.ReadHeader(header);
-            return new(path, header, file.Header.FileLength, [.. tensors.Select(t => t with { Target = t.Source!.Info })]);
+            return new(path, header, file.FileLength, [.. tensors.Select(t => t with { Target = t.Source!.Info })]);
         }
 
+        if (file is GgufModelFile) throw new UnsupportedException($"{Printable.Text(file.Path)}: a GGUF file keeps its tensors, their types and shapes", file.Path);
         return Canonical(path, original.Prefix, tensors, file.Metadata.Count > 0 ? file.Metadata : null);
     }
 

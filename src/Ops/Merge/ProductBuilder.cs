@@ -1,6 +1,7 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Layouts.Gguf;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Compute;
 
@@ -45,7 +46,7 @@ internal static class ProductBuilder
 
         int Place(FactoredDelta delta, WeightedDelta weighted, int at)
         {
-            T[] up = FiniteValues.Require(read(delta.Up), delta.Up);
+            T[] up = FiniteValues.Require(read(weighted.Heads is { } heads ? HeadRows.Interleave(delta.Up, heads) : delta.Up), delta.Up);
             T[] down = FiniteValues.Require(read(delta.Down), delta.Down);
             int r = (int)delta.Rank;
             double scale = delta.Scale * weighted.Weight;

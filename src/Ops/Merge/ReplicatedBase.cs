@@ -25,6 +25,12 @@ internal static class ReplicatedBase
                 $"{Printable.Text(first.Path)} and {Printable.Text(other.Path)} were trained on different layers of the base ('layer_replication'); merge them one by one", other.Path);
         }
 
+        if (@base.Gguf is not null)
+        {
+            throw new UnsupportedException(
+                $"{Printable.Text(first.Path)}: was trained on replicated layers ('layer_replication'), which a GGUF base is not given; merge into the model in Hugging Face's files", first.Path);
+        }
+
         return @base.Replicated(LayerReplication.Of(@base.Tensors.Keys, first.LayerReplication, @base.Path));
     }
 }

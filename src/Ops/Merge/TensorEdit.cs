@@ -81,6 +81,9 @@ internal sealed record WeightedDelta(AdapterDelta Delta, double Weight, bool Tra
     /// <summary>Where all rows of the weight are, for an update of some that depends on it; empty where it has all.</summary>
     public IReadOnlyList<WeightPart> Whole { get; init; } = [];
 
+    /// <summary>How many heads the tensor's rows are, where it has them in llama.cpp's order; null where they are in the update's.</summary>
+    public long? Heads { get; init; }
+
     /// <summary>The update that it is an expert's part of, and which; null where it is an update by itself.</summary>
     public (ExpertsDelta Whole, ExpertPart Part)? PartOf { get; init; }
 

@@ -132,6 +132,7 @@ internal sealed class TensorUpdates : IDisposable
     private static IContribution Prepare(WeightedDelta delta, TensorShape shape, long rows, int columns, IBaseRows? @base, ManagedArithmetic arithmetic)
     {
         ContributionContext context = new(shape, rows, columns, @base, arithmetic);
+        if (delta.Heads is { } heads) return HeadsContribution.Of(delta.Delta, heads, context);
         if (delta.Rows is not null) return new RowsContribution(delta, context);
         return delta.Transposed
             ? delta.Delta.PrepareTurned(context) ?? TransposedContribution.Of(delta.Delta, rows, columns, @base, arithmetic)

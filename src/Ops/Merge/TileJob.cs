@@ -19,7 +19,7 @@ internal sealed class TileJob(TensorWork work, long firstRow, int rows) : MergeJ
     {
         Span<byte> prediction = work.PredictsBase(context.Compute) ? context.Buffers.Prediction((int)Bytes) : default;
         ReadOnlySpan<byte> destination = Make(context, out ReadOnlySpan<byte> source, prediction);
-        if (_rows > 0) work.File.Write(work.Target.Offset + (firstRow * work.Columns * work.Target.DType.Bytes()), destination);
+        if (_rows > 0) work.Write(firstRow, destination, context.Buffers);
         work.Undo?.Record(firstRow, rows, work.IsStraightFromBase ? source : default, destination, prediction, context);
         work.TileDone();
     }

@@ -1,5 +1,6 @@
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Checkpoints;
+using LoraKit.Formats.Layouts.Gguf;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Targets;
 
@@ -37,11 +38,14 @@ internal sealed class UpdatePlanner(Checkpoint @base, TensorEdits edits, PlanNot
                 case { Singles: { } singles }:
                     AddToSingles(adapter, input, delta, singles, orientations);
                     break;
+                case { Stacks: { } stacks }:
+                    AddToStacks(adapter, input, delta, stacks, orientations);
+                    break;
                 case { Regrouped: { } weight }:
                     AddRows(adapter, input, delta, weight);
                     break;
-                case { Tensor: { } tensor, TiedTo: var tied }:
-                    AddDelta(adapter, input, delta, tensor, tied, orientations);
+                case { Tensor: { } tensor } target:
+                    AddDelta(adapter, input, delta, tensor, target, orientations);
                     break;
             }
         }
@@ -54,11 +58,13 @@ internal sealed class UpdatePlanner(Checkpoint @base, TensorEdits edits, PlanNot
         { Tensor: { } tensor } => edits.Shape(tensor),
         { Singles: { } singles } when delta is ExpertsDelta stack =>
             ExpertPlacement.StackOf(singles, stack.Experts, t => @base.Tensors.ContainsKey(t) ? edits.Shape(t) : null),
+        { Stacks: { } stacks } when delta is ExpertsDelta => ExpertPlacement.OneStack([.. stacks.Select(edits.Shape)]),
         _ => null,
     };
 
-    private void AddDelta(Adapter adapter, AdapterInput input, AdapterDelta delta, string tensor, bool tied, Orientations orientations)
+    private void AddDelta(Adapter adapter, AdapterInput input, AdapterDelta delta, string tensor, Target target, Orientations orientations)
     {
+        bool tied = target.TiedTo;
         // A head that was replaced in full is a tensor of its own by now; its update belongs there.
         TensorEdit edit = tied && edits.ByName.TryGetValue(TiedEmbeddings.HeadName(delta.Target.Path, tensor), out TensorEdit? untied) ? untied : edits.Of(tensor);
         if (!edits.CanAdd(adapter, tensor, edit.BaseType)) return;
@@ -68,8 +74,21 @@ internal sealed class UpdatePlanner(Checkpoint @base, TensorEdits edits, PlanNot
             return;
         }
 
+        bool transposed = orientations.IsTransposed(delta, edit.Shape, tensor);
+        if (target.Heads is { } heads && (transposed || !HeadRows.Fits(edit.Shape, heads)))
+        {
+            notes.Miss($"{adapter.Path}: {delta.Target} would be {heads} heads of {tensor} {edit.Shape} in the base, which has no rows for heads of an even number", delta.Target.Path);
+            return;
+        }
+
+        if (target.IsPlusOne && delta.NeedsBase)
+        {
+            notes.Miss($"{adapter.Path}: {delta.Target}: a {delta.Kind} update depends on the weight, to which {tensor} has 1 added; merge into the model in Hugging Face's files", delta.Target.Path);
+            return;
+        }
+
         if (edit.Base is not null && ReferenceEquals(edit, edits.ByName.GetValueOrDefault(tensor)) && !NoteTied(adapter, delta, tensor, tied)) return;
-        Add(adapter, edit, new(delta, input.Weight, orientations.IsTransposed(delta, edit.Shape, tensor)), UpdateUnit.Tensor);
+        Add(adapter, edit, new(delta, input.Weight, transposed) { Heads = target.Heads }, UpdateUnit.Tensor);
     }
 
     /// <summary>Rows of an update, each block into the rows of a tensor that the base has them in.</summary>
@@ -105,7 +124,8 @@ internal sealed class UpdatePlanner(Checkpoint @base, TensorEdits edits, PlanNot
     private void AddToStack(Adapter adapter, AdapterInput input, AdapterDelta delta, string tensor, ExpertPlace place)
     {
         TensorEdit edit = edits.Of(tensor);
-        bool[] fitting = [.. new[] { false, true }.Where(inOut => ExpertPlacement.RegionOf(place, edit.Shape, inOut) is { } r && delta.Fits(r.Weight(edit.Shape, inOut)))];
+        bool[] ways = @base.Gguf is null ? [false, true] : [false];
+        bool[] fitting = [.. ways.Where(inOut => ExpertPlacement.RegionOf(place, edit.Shape, inOut) is { } r && delta.Fits(r.Weight(edit.Shape, inOut)))];
         if (!edits.CanAdd(adapter, tensor, edit.BaseType)) return;
         if (fitting.Length == 0)
         {
@@ -140,6 +160,33 @@ internal sealed class UpdatePlanner(Checkpoint @base, TensorEdits edits, PlanNot
         {
             TensorEdit edit = edits.Of(tensor);
             if (edits.CanAdd(adapter, tensor, edit.BaseType)) Add(adapter, edit, new(one, input.Weight, false) { PartOf = (experts, part) }, UpdateUnit.Part);
+        }
+    }
+
+    /// <summary>A stack's update, expert by expert, into the stacks that the base divides its outputs into.</summary>
+    private void AddToStacks(Adapter adapter, AdapterInput input, AdapterDelta delta, IReadOnlyList<string> stacks, Orientations orientations)
+    {
+        if (delta is not ExpertsDelta experts || ShapeFor(delta, new(null, null, Stacks: stacks)) is not { } whole || !Orientations.Fits(delta, whole))
+        {
+            string shapes = string.Join(", ", stacks.Select(stack => $"{stack} {edits.Shape(stack)}"));
+            notes.Miss($"{adapter.Path}: {delta.Target} needs {delta.Wanted}, but the base has {shapes}, which make no such stack", delta.Target.Path);
+            return;
+        }
+
+        bool turned = orientations.IsTransposed(delta, whole, delta.Target.Path);
+        long first = 0;
+        foreach (string stack in stacks)
+        {
+            TensorEdit edit = edits.Of(stack);
+            long outputs = edit.Shape[1];
+            for (long expert = 0; expert < experts.Experts && edits.CanAdd(adapter, stack, edit.BaseType); expert++)
+            {
+                ExpertPart part = new(expert, first, outputs, turned);
+                LowRankDelta one = experts.Expert(new(new ModuleName(stack[..^".weight".Length]), "weight"), part);
+                Add(adapter, edit, new(one, input.Weight, false) { Region = ExpertPlacement.RegionOf(new(expert, null), edit.Shape, inOut: false), PartOf = (experts, part) }, UpdateUnit.Part);
+            }
+
+            first += outputs;
         }
     }
 

@@ -54,11 +54,10 @@ internal static class ExpertNames
     /// <summary>The weights of single experts that the base has in place of a stack; null where the name is no stack's, or the base has none.</summary>
     public static ExpertTensors? Singles(string path, BaseNames names)
     {
-        string[] parts = (path.EndsWith(Weight, StringComparison.Ordinal) ? path[..^Weight.Length] : path).Split('.');
-        if (parts is not [.. var block, Experts, var stack]) return null;
-        foreach (string[] leaves in Stacks.Where(s => s.Stack == stack).SelectMany(s => s.Leaves))
+        if (StackedModules(path) is not var (before, stacked)) return null;
+        foreach (string[] leaves in stacked)
         {
-            foreach (string[] spelt in Blocks(block))
+            foreach (string[] spelt in Blocks(before.Split('.')[..^1]))
             {
                 string ending = $".0.{leaves[0]}{Weight}";
                 if (Only([Join(spelt, Experts) + ending], names) is { } found) return new(found[..^ending.Length], leaves);
@@ -66,6 +65,15 @@ internal static class ExpertNames
         }
 
         return null;
+    }
+
+    /// <summary>The modules that a stack of experts holds of each, by every spelling; nothing where the name is no stack's.</summary>
+    /// <param name="path">The stack's name.</param>
+    /// <returns>All but the stack's own name of its path, and the modules in the order of its outputs.</returns>
+    public static (string Before, IEnumerable<string[]> Leaves)? StackedModules(string path)
+    {
+        string[] parts = (path.EndsWith(Weight, StringComparison.Ordinal) ? path[..^Weight.Length] : path).Split('.');
+        return parts is [.. var block, Experts, var stack] ? (Join(block, Experts), Stacks.Where(s => s.Stack == stack).SelectMany(s => s.Leaves)) : null;
     }
 
     /// <summary>The same name with the block of experts as the other generation of transformers calls it; null where none is in it.</summary>

@@ -4,7 +4,7 @@ using LoraKit.Formats.Tensors;
 namespace LoraKit.Ops.Targets;
 
 /// <summary>
-/// Which way a base stores its stacks of experts: [E, out, in] (Mixtral, Qwen) or [E, in, out] (gpt-oss, Llama 4). What goes into <c>down_proj</c> is
+/// Which way a base stores its stacks of experts: [E, out, in] (Mixtral, Qwen, every GGUF file) or [E, in, out] (gpt-oss, Llama 4). What goes into <c>down_proj</c> is
 /// half of what comes out of <c>gate_up_proj</c>, so one of the two tells it even where the other is square.
 /// </summary>
 internal static class ExpertStorage
@@ -14,6 +14,7 @@ internal static class ExpertStorage
     /// <param name="tensor">One of its stacks.</param>
     public static bool? IsInOut(Checkpoint @base, string tensor)
     {
+        if (@base.Gguf is not null) return false;
         string ending = tensor.EndsWith(".weight", StringComparison.Ordinal) ? ".weight" : "";
         string stack = tensor[..^ending.Length];
         string module = stack[..(stack.LastIndexOf('.') + 1)];

@@ -11,13 +11,17 @@ namespace LoraKit.Ops.Targets;
 /// <param name="Place">Which part of the tensor it is, for an expert's weight in a stack of all; null for all of it.</param>
 /// <param name="Singles">For a stack of experts that the base stores one by one: those tensors. There is no one tensor then.</param>
 /// <param name="Regrouped">For a weight that the base has in parts, or as a part, or in another order: the tensors. There is no one tensor then.</param>
+/// <param name="Stacks">For a stack of experts whose outputs the base has in several stacks: those, in order. There is no one tensor then.</param>
+/// <param name="Heads">How many heads the tensor's rows are, where it has them in llama.cpp's order; null where they are in the adapter's.</param>
+/// <param name="IsPlusOne">Whether the tensor has 1 more than the parameter, as GGUF's norms of Gemma.</param>
 internal readonly record struct Target(
-    string? Tensor, string? Miss, bool TiedTo = false, bool IsNew = false, ExpertPlace? Place = null, ExpertTensors? Singles = null, RegroupedWeight? Regrouped = null);
+    string? Tensor, string? Miss, bool TiedTo = false, bool IsNew = false, ExpertPlace? Place = null, ExpertTensors? Singles = null, RegroupedWeight? Regrouped = null,
+    IReadOnlyList<string>? Stacks = null, long? Heads = null, bool IsPlusOne = false);
 
 /// <summary>
 /// Adapter parameters ↔ base tensors. A name that the base has is taken as it is; else the one name that is the same but for wrapper
 /// prefixes, if all are found so; else what the base has by the vocabulary of an architecture; else a stack of experts for an expert's weight, or experts for a stack; else the tied partner of a missing embedding; else one unknown prefix, taken off or put on, that explains all the rest at
-/// once. Two equally good answers are no answer. See spec/algebra.md, "Names".
+/// once. Two equally good answers are no answer. Of a GGUF file the architecture's own names decide. See spec/algebra.md, "Names".
 /// </summary>
 internal static class TargetMatch
 {
@@ -29,6 +33,14 @@ internal static class TargetMatch
     {
         BaseNames names = new(@base.Tensors.Keys);
         Dictionary<ParameterName, Target> targets = [];
+        if (@base.Gguf is { } gguf)
+        {
+            GgufNames ofGguf = new(gguf, names);
+            targets = parameters.ToDictionary(parameter => parameter, ofGguf.Find);
+            RefuseShared(targets, targets.Keys);
+            return targets;
+        }
+
         List<ParameterName> missing = [], flattened = [], renamed = [];
         foreach (ParameterName parameter in parameters)
         {

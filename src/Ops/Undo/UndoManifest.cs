@@ -86,11 +86,13 @@ internal sealed record UndoTensor(
 /// <param name="Region">What it changes of the tensor; null for all of it.</param>
 /// <param name="Part">Which part of that update it is; null for all of it.</param>
 /// <param name="Rows">Which rows of that update those are; null for all.</param>
+/// <param name="Heads">How many heads the tensor's rows are, where it has them in llama.cpp's order; null where they are in the update's.</param>
 internal sealed record UndoUpdate(
     int Adapter, string Target, int Occurrence, bool Transposed,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Region? Region = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ExpertPart? Part = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RowRange? Rows = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RowRange? Rows = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Heads = null);
 
 /// <summary>The manifest's shape, known at build time.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

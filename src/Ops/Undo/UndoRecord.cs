@@ -51,9 +51,12 @@ internal sealed class UndoRecord : IDisposable
     /// <summary>The header of one of the base's tensor files, and what it says.</summary>
     public (byte[] Bytes, SafetensorsHeader Header) HeaderOf(UndoFile file)
     {
-        byte[] bytes = Checked(UndoNames.Header(file.Path), file.Header);
+        byte[] bytes = HeaderBytesOf(file);
         return (bytes, SafetensorsHeader.Read(new MemoryStream(bytes), file.Bytes, Path));
     }
+
+    /// <summary>The header of one of the base's tensor files, of whatever container.</summary>
+    public byte[] HeaderBytesOf(UndoFile file) => Checked(UndoNames.Header(file.Path), file.Header);
 
     /// <summary>The bytes of one of the base's other files that the record holds.</summary>
     public byte[] BytesOf(UndoOtherFile file) => Checked(UndoNames.File(file.Path), file.Hash);

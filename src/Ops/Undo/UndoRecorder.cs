@@ -81,7 +81,7 @@ internal sealed class UndoRecorder(string path, Checkpoint @base, IReadOnlyList<
     }
 
     private UndoUpdate Describe(WeightedDelta update) =>
-        _updates[update.PartOf?.Whole ?? update.Delta] with { Transposed = update.Transposed, Region = update.Region, Rows = update.Rows, Part = update.PartOf?.Part };
+        _updates[update.PartOf?.Whole ?? update.Delta] with { Transposed = update.Transposed, Region = update.Region, Rows = update.Rows, Heads = update.Heads, Part = update.PartOf?.Part };
 
     private UndoAdapter Describe(AdapterInput input, CancellationToken cancellation)
     {
@@ -94,10 +94,10 @@ internal sealed class UndoRecorder(string path, Checkpoint @base, IReadOnlyList<
 
     private static UndoFile Describe(CheckpointShard shard, List<TensorToWrite> tensors)
     {
-        byte[] header = new byte[shard.File.Header.DataOffset];
+        byte[] header = new byte[shard.File.HeaderLength];
         shard.File.ReadHeader(header);
         tensors.Add(UndoNames.Bytes(UndoNames.Header(shard.RelativePath), header));
-        return new(shard.RelativePath, shard.File.Header.FileLength, BlockHashes.Text(header), shard.Prefix.Length == 0 ? null : shard.Prefix);
+        return new(shard.RelativePath, shard.File.FileLength, BlockHashes.Text(header), shard.Prefix.Length == 0 ? null : shard.Prefix);
     }
 
     private IEnumerable<UndoOtherFile> Others(IReadOnlyList<SmallFile> smallFiles, List<TensorToWrite> tensors, CancellationToken cancellation)

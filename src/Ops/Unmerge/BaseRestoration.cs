@@ -43,7 +43,7 @@ internal sealed class BaseRestoration : Restoration
             edits.Finish();
             edits.Require(options.Base!, allowUnmatched: false);
             Match(OutputLayout.Create(trained, edits.Edits, edits.NamePrefix, null, null, null), merged, options.Base!);
-            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, _base.Shards.Count);
+            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, _base, _base.Shards.Count);
             EditPlanner none = new(_base);
             IReadOnlyList<OutputShard> shards = OutputLayout.Create(_base, none.Edits, "", null, null, toSingleFile ? Path.GetFileName(options.Output) : null);
             Output = new(shards, toSingleFile ? [] : SmallFiles.Create(_base, shards, none, null));
@@ -80,7 +80,7 @@ internal sealed class BaseRestoration : Restoration
 
     public override TensorTiles? Tiles(OutputTensor tensor, OutputFile file)
     {
-        if (tensor.Target.DType.Bytes() == 0) return null; // Packed: never merged into, and not to be compared element by element.
+        if (tensor.Target.DType.Bytes() == 0 || tensor.Target.Blocks is not null) return null; // Packed: never merged into, and not to be compared element by element.
         if (!_pairs.TryGetValue(tensor.Target.Name, out (OutputTensor, StoredTensor) pair)) return null; // A layer that the merged model has none of.
         (OutputTensor expected, StoredTensor merged) = pair;
         return new ComparedTensor(tensor.Source!, merged, _checksValues ? new TensorWork(expected, file, null) : null, tensor.Target, file, Counts, _comparison);

@@ -1,6 +1,7 @@
 using LoraKit.Formats;
 using LoraKit.Formats.Checkpoints;
 using LoraKit.Formats.Files;
+using LoraKit.Formats.Gguf;
 using LoraKit.Formats.Safetensors;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Merge;
@@ -30,7 +31,7 @@ internal sealed class RecordRestoration : Restoration
                 if (!_changed.TryAdd(tensor.Name, tensor)) throw UndoRecord.Damaged(_record.Path, "it is there twice", tensor.Name);
             }
 
-            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, _record.Manifest.Files.Count);
+            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, merged, _record.Manifest.Files.Count);
             _adapters = RecordedAdapters.Open(_record, options.Adapters);
             OutputShard[] shards = [.. _record.Manifest.Files.Select(f => Shard(f, toSingleFile ? Path.GetFileName(options.Output) : f.Path))];
             foreach (OutputTensor tensor in shards.SelectMany(s => s.Tensors))
@@ -72,8 +73,20 @@ internal sealed class RecordRestoration : Restoration
 
     private OutputShard Shard(UndoFile file, string path)
     {
+        if (_merged.Gguf is { } gguf) return Shard(gguf, file, path);
         (byte[] bytes, SafetensorsHeader header) = _record.HeaderOf(file);
         return new(path, bytes, header.FileLength, [.. header.Tensors.Select(t => t with { Name = file.Prefix + t.Name }).Select(t => new OutputTensor(t, Source(t), null))]);
+    }
+
+    /// <summary>A merge leaves a GGUF file its header.</summary>
+    private OutputShard Shard(GgufModelFile merged, UndoFile file, string path)
+    {
+        byte[] header = new byte[merged.HeaderLength];
+        merged.ReadHeader(header);
+        return merged.FileLength == file.Bytes && header.AsSpan().SequenceEqual(_record.HeaderBytesOf(file))
+            ? new(path, header, file.Bytes, [.. merged.Tensors.Select(t => new OutputTensor(t, Source(t), null))])
+            : throw new InvalidFileException(
+                $"{Printable.Text(merged.Path)}: has another header or length than the base had: it is not what the merge of {Printable.Text(_record.Path)} wrote; name that merge's output", merged.Path);
     }
 
     /// <summary>The merged model's tensor that one of the base became.</summary>

@@ -2,6 +2,7 @@ using LoraKit.Formats;
 using LoraKit.Formats.Adapters;
 using LoraKit.Formats.Files;
 using LoraKit.Formats.Layouts;
+using LoraKit.Formats.Layouts.Gguf;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Merge;
 using LoraKit.Ops.Undo;
@@ -57,7 +58,7 @@ internal sealed class RecordedAdapters : IDisposable
 
             ExpertsDelta? whole = update.Part is null ? null : delta as ExpertsDelta;
             if (update.Part is { } part) delta = whole?.Has(part) == true ? whole.Expert(delta.Target, part) : throw Unfit();
-            WeightedDelta weighted = new(delta, _record.Manifest.Adapters[update.Adapter].Weight, update.Transposed) { Region = update.Region, Rows = update.Rows };
+            WeightedDelta weighted = new(delta, _record.Manifest.Adapters[update.Adapter].Weight, update.Transposed) { Region = update.Region, Rows = update.Rows, Heads = update.Heads };
             bool fits = update.Region?.IsIn(merged) != false && merged.AsMatrix(weighted.RowDimensions).Columns == tensor.Columns
                 && Fits(delta, Weight(merged, weighted), update) && Prediction.Subtracts(delta);
             found.Add(fits ? weighted : throw Unfit());
@@ -70,6 +71,7 @@ internal sealed class RecordedAdapters : IDisposable
 
     private static bool Fits(AdapterDelta delta, TensorShape weight, UndoUpdate update)
     {
+        if (update.Heads is { } heads && (update.Transposed || update.Region is not null || update.Rows is not null || !HeadRows.Fits(weight, heads))) return false;
         bool isRows = update.Rows is not null || update.Region is { IsRows: true };
         if (isRows && (update.Transposed || weight.Rank == 0)) return false;
         if (update.Rows is not { } rows) return delta.Fits(weight);

@@ -32,7 +32,7 @@ internal sealed class Subtraction : Restoration
 
             _edits.Finish();
             _edits.Require(options.Merged, allowUnmatched: false);
-            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, merged.Shards.Count);
+            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, merged, merged.Shards.Count);
             EditPlanner none = new(merged); // Names, types and files stay: only values change back.
             IReadOnlyList<OutputShard> shards = OutputLayout.Create(merged, none.Edits, "", null, null, toSingleFile ? Path.GetFileName(options.Output) : null);
             Output = new(shards, toSingleFile ? [] : SmallFiles.Create(merged, shards, none, null));

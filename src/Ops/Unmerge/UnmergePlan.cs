@@ -75,7 +75,7 @@ public sealed class UnmergePlan : IDisposable
                 { Base: not null } => new BaseRestoration(options, merged),
                 _ => new Subtraction(options, merged),
             };
-            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, restoration.Output.Shards.Count);
+            bool toSingleFile = OutputLayout.IsSingleFile(options.Output, merged, restoration.Output.Shards.Count);
             UnmergePlan plan = new(options, merged, restoration, toSingleFile);
             OutputChecks.Run(OutputPlace.Of(options.Output), toSingleFile ? FileNature.File : FileNature.Folder, plan.OutputOptions, plan.OutputOptions.PlannedFiles);
             return plan;

@@ -103,6 +103,12 @@ internal sealed class MergeCheck(VerifyOptions options, IProgress<OpProgress>? p
             return null;
         }
 
+        if (actual.Info.Blocks != expected.Blocks)
+        {
+            Report("dtype", actual, $"tensor '{Printable.Text(actual.Name)}' is stored as {actual.Info.TypeName}; the merge makes it {expected.TypeName}");
+            return null;
+        }
+
         if (actual.DType == expected.DType || (IsCast(actual.DType) && IsCast(expected.DType))) return actual;
         Report("dtype", actual, $"tensor '{Printable.Text(actual.Name)}' is stored as {actual.DType.FileName()}; the merge makes it {expected.DType.FileName()}");
         return null;

@@ -44,6 +44,7 @@ internal sealed class MergedTensor(OutputTensor planned, TensorValue actual, int
     {
         get
         {
+            if (planned.Target.Blocks is not null) return (planned.Source!.Info.ByteLength, 1); // Bytes, which are copied.
             if (IsExact) return (planned.Target.Shape.ElementCount, 1);
             (long rows, long columns) = planned.Edit!.AsMatrix();
             return (rows, checked((int)columns));

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LoraKit.Formats;
 using LoraKit.Formats.Tensors;
 using LoraKit.Ops;
 using LoraKit.Ops.Merge;
@@ -17,10 +18,10 @@ internal static class MergeCommand
 
     public static Command Create(ToolEnvironment environment)
     {
-        Option<string> basePath = PathArgument.RequiredOption("--base", "The base model: a safetensors file, a folder, or a model id in the Hugging Face cache");
+        Option<string> basePath = PathArgument.RequiredOption("--base", "The base model: a safetensors or GGUF file, a folder, or a model id in the Hugging Face cache");
         Option<AdapterInput[]> adapters = AdapterOption.Create(
             "An adapter's folder or file, with @WEIGHT if its weight is not 1; several are added in one pass", required: true);
-        Option<string> output = PathArgument.RequiredOption("--out", "Where the merged model goes: a folder, or a .safetensors file if the base is one file");
+        Option<string> output = PathArgument.RequiredOption("--out", "Where the merged model goes: a folder, or a .safetensors file if the base is one file; a .gguf file if the base is one");
         Option<OrKeep<DType>?> dtype = ChoiceOption.Create<OrKeep<DType>>(
             "--dtype", "TYPE", "keep, f32, f16 or bf16: the element type of the output's floating-point tensors (default: keep)", "output type",
             (OrKeep<DType>.Word, default), ("f32", new(DType.F32)), ("f16", new(DType.F16)), ("bf16", new(DType.BF16)));
@@ -32,10 +33,11 @@ internal static class MergeCommand
             HelpName = "FILE",
         };
         Option<bool> allowUnmatched = new("--allow-unmatched") { Description = "Merge what matches and warn of the rest, instead of stopping" };
+        Option<bool> requantise = new("--requantise") { Description = "Change tensors of a GGUF base that are stored as Q8_0 too: they are rounded to its blocks again" };
         Option<bool> verify = new("--verify") { Description = "Afterwards read the output back and check it against base + adapters; exit with 1 if it is not" };
         Command command = new(Name, "Merge adapters into a base model: W + Σ weight · scale · B · A, rounded once")
         {
-            basePath, adapters, output, dtype, shardSize, undo, allowUnmatched, verify,
+            basePath, adapters, output, dtype, shardSize, undo, allowUnmatched, requantise, verify,
         };
         ReadingOptions reading = new(command);
         WriteOptions write = new(command);
@@ -54,6 +56,7 @@ internal static class MergeCommand
                 MaxShardBytes = parsed.GetValue(shardSize)?.Value,
                 UndoRecord = parsed.GetValue(undo),
                 AllowUnmatched = parsed.GetValue(allowUnmatched),
+                Requantise = parsed.GetValue(requantise),
                 Overwrite = writing.Force,
                 Flush = writing.Flush,
                 MemoryBytes = computing.MemoryBytes,
@@ -68,6 +71,7 @@ internal static class MergeCommand
     {
         using Interruption interruption = environment.Interruptible();
         using MergePlan plan = MergePlan.Create(options);
+        if (verify && plan.TensorsRequantised > 0) throw new InvalidOptionException("what is rounded to Q8_0 again is not verified; leave --verify out");
         IReadOnlyList<string> warnings = [.. plan.Warnings, .. plan.Adapters.SelectMany(a => AdapterWarnings.Of(a.Path, a.Issues))];
         Warnings.Write(environment, output, warnings);
         if (dryRun)

@@ -27,6 +27,12 @@ internal static class MergeText
         output.WriteLine(TerminalText.Escape(
             $"merged into '{report.Output}': {Words.Count(report.TensorsTotal, "tensor")}, {Words.Count(report.TensorsChanged)} changed, "
             + $"{Words.Bytes(report.BytesWritten)} in {Words.Duration(report.Elapsed)}"));
+        if (report.RequantisationChange is { } change)
+        {
+            output.WriteLine(TerminalText.Escape(
+                $"rounded to Q8_0 again: {Words.Count(report.TensorsRequantised, "tensor")}, which changed the most by {Words.Number(Math.Round(100 * change, 3))} % of its norm"));
+        }
+
         if (report.Undo is not { } undo) return;
         double share = 100.0 * undo.Bytes / Math.Max(undo.ChangedBytes, 1);
         output.WriteLine(TerminalText.Escape(
@@ -43,7 +49,7 @@ internal static class MergeText
             TextTable table = new("tensor", "action", "dtype", "shape", "file", "updates");
             foreach (PlannedTensor tensor in shown)
             {
-                table.Add(tensor.Name, Action(tensor.Action), Formats.Tensors.DTypes.FileName(tensor.DType), tensor.Shape.ToString(), tensor.File, string.Join(", ", tensor.Updates));
+                table.Add(tensor.Name, Action(tensor.Action), tensor.TypeName, tensor.Shape.ToString(), tensor.File, string.Join(", ", tensor.Updates));
             }
 
             table.Write(output);
@@ -51,10 +57,10 @@ internal static class MergeText
         }
 
         TextTable groups = new(">tensors", "action", "dtype", "shape", "updates");
-        foreach (var group in shown.GroupBy(t => (t.Action, t.DType, t.Shape, Updates: string.Join(", ", t.Updates))))
+        foreach (var group in shown.GroupBy(t => (t.Action, t.TypeName, t.Shape, Updates: string.Join(", ", t.Updates))))
         {
             groups.Add(
-                Words.Count(group.Count()), Action(group.Key.Action), Formats.Tensors.DTypes.FileName(group.Key.DType), group.Key.Shape.ToString(), group.Key.Updates);
+                Words.Count(group.Count()), Action(group.Key.Action), group.Key.TypeName, group.Key.Shape.ToString(), group.Key.Updates);
         }
 
         groups.Write(output);

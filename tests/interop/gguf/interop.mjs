@@ -64,10 +64,12 @@ async function check(name, isMoe, settings) {
   // The merge into the GGUF base, where LoraKit has it.
   if (process.env.LORA_MERGES_GGUF !== "0") {
     for (const from of ["adapter", "adapter.gguf"]) {
-      lora("merge", "--base", at("base.gguf"), "--adapter", at(from), "--out", at(`out-${from}.gguf`.replace(".gguf.gguf", ".gguf")));
-      const out = at(`out-${from}.gguf`.replace(".gguf.gguf", ".gguf"));
+      const out = at(`of-${from.replace(".", "-")}.gguf`);
+      lora("merge", "--base", at("base.gguf"), "--adapter", at(from), "--out", out);
       await gguf(out, { allowLocalFile: true });
-      report[`merged by lora, ${from} into GGUF`] = distance(await logits(out), of.merged);
+      const found = await logits(out);
+      report[`merged by lora, ${from} into GGUF`] = distance(found, of.merged);
+      report["the same, and adapter on base"] = Math.max(report["the same, and adapter on base"] ?? 0, distance(found, of.adapter));
     }
   }
 

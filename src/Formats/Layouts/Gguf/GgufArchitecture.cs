@@ -14,8 +14,8 @@ internal sealed record GgufArchitecture(string Name, IReadOnlyList<string> Model
     private const string Layer = "model.layers.#.";
     private const string Block = "blk.#.";
 
-    private static readonly (string, string)[] Embedding = [("model.embed_tokens", "token_embd")];
-    private static readonly (string, string)[] Ends = [.. Embedding, ("lm_head", "output")];
+    private static readonly (string, string)[] Embedding = [("model.embed_tokens", GgufKey.Embedding)];
+    private static readonly (string, string)[] Ends = [.. Embedding, ("lm_head", GgufKey.Output)];
 
     private static readonly (string, string)[] Attention =
         In(("self_attn.q_proj", "attn_q"), ("self_attn.k_proj", "attn_k"), ("self_attn.v_proj", "attn_v"), ("self_attn.o_proj", "attn_output"));
@@ -33,35 +33,57 @@ internal sealed record GgufArchitecture(string Name, IReadOnlyList<string> Model
         ("mlp.shared_expert.gate_proj", "ffn_gate_shexp"), ("mlp.shared_expert.up_proj", "ffn_up_shexp"), ("mlp.shared_expert.down_proj", "ffn_down_shexp"),
         ("mlp.shared_expert_gate", "ffn_gate_inp_shexp"));
 
+    private static readonly (string, string)[] Norms = [("model.norm", "output_norm"), .. In(("input_layernorm", "attn_norm"))];
+    private static readonly (string, string)[] TwoNorms = [.. Norms, .. In(("post_attention_layernorm", "ffn_norm"))];
+    private static readonly (string, string)[] HeadNorms = In(("self_attn.q_norm", "attn_q_norm"), ("self_attn.k_norm", "attn_k_norm"));
+
+    private static readonly (string, string)[] FourNorms =
+    [
+        .. Norms, .. In(("post_attention_layernorm", "post_attention_norm"), ("pre_feedforward_layernorm", "ffn_norm"), ("post_feedforward_layernorm", "post_ffw_norm")),
+    ];
+
     private readonly Dictionary<string, string> _toGguf = Modules.ToDictionary(module => module.Hugging, module => module.Gguf);
     private readonly Dictionary<string, string> _toHugging = Modules.ToDictionary(module => module.Gguf, module => module.Hugging);
+    private readonly Dictionary<string, string> _normsToGguf = [];
 
     /// <summary>Every architecture whose names are known.</summary>
     public static IReadOnlyList<GgufArchitecture> All { get; } =
     [
-        new("llama", ["llama", "mistral", "mixtral"], [.. Ends, .. Attention, .. Mlp, .. Mixtral]) { InterleavesHeads = true },
-        new("qwen2", ["qwen2"], [.. Ends, .. Attention, .. Mlp]),
-        new("qwen2moe", ["qwen2_moe"], [.. Ends, .. Attention, .. Mlp, .. QwenMoe, .. QwenShared]),
-        new("qwen3", ["qwen3"], [.. Ends, .. Attention, .. Mlp]),
-        new("qwen3moe", ["qwen3_moe"], [.. Ends, .. Attention, .. Mlp, .. QwenMoe]),
+        new("llama", ["llama", "mistral", "mixtral"], [.. Ends, .. Attention, .. Mlp, .. Mixtral]) { InterleavesHeads = true, NormNames = TwoNorms },
+        new("qwen2", ["qwen2"], [.. Ends, .. Attention, .. Mlp]) { NormNames = TwoNorms },
+        new("qwen2moe", ["qwen2_moe"], [.. Ends, .. Attention, .. Mlp, .. QwenMoe, .. QwenShared]) { NormNames = TwoNorms },
+        new("qwen3", ["qwen3"], [.. Ends, .. Attention, .. Mlp]) { NormNames = [.. TwoNorms, .. HeadNorms] },
+        new("qwen3moe", ["qwen3_moe"], [.. Ends, .. Attention, .. Mlp, .. QwenMoe]) { NormNames = [.. TwoNorms, .. HeadNorms] },
         // Gemma's output is its embedding, and no tensor of its own.
-        new("gemma", ["gemma"], [.. Embedding, .. Attention, .. Mlp]),
-        new("gemma2", ["gemma2"], [.. Embedding, .. Attention, .. Mlp]),
-        new("gemma3", ["gemma3", "gemma3_text"], [.. Embedding, .. Attention, .. Mlp]),
+        new("gemma", ["gemma"], [.. Embedding, .. Attention, .. Mlp]) { NormNames = TwoNorms, AddsOneToNorms = true },
+        new("gemma2", ["gemma2"], [.. Embedding, .. Attention, .. Mlp]) { NormNames = FourNorms, AddsOneToNorms = true },
+        new("gemma3", ["gemma3", "gemma3_text"], [.. Embedding, .. Attention, .. Mlp]) { NormNames = [.. FourNorms, .. HeadNorms], AddsOneToNorms = true },
         new("phi2", ["phi"],
         [
             .. Ends, .. Attention[..3], .. In(("self_attn.dense", "attn_output"), ("mlp.fc1", "ffn_up"), ("mlp.fc2", "ffn_down")),
-        ]),
+        ]) { NormNames = [("model.final_layernorm", "output_norm"), .. Norms[1..]] },
         new("phi3", ["phi3"],
         [
             .. Ends, .. In(("self_attn.qkv_proj", "attn_qkv"), ("self_attn.o_proj", "attn_output"), ("mlp.gate_up_proj", "ffn_up"), ("mlp.down_proj", "ffn_down")),
-        ]),
-        new("phimoe", ["phimoe"], [.. Ends, .. Attention, .. Mixtral]),
-        new("gpt-oss", ["gpt_oss"], [.. Ends, .. Attention, .. In(("mlp.router", "ffn_gate_inp"))]),
+        ]) { NormNames = TwoNorms },
+        new("phimoe", ["phimoe"], [.. Ends, .. Attention, .. Mixtral]) { NormNames = TwoNorms },
+        new("gpt-oss", ["gpt_oss"], [.. Ends, .. Attention, .. In(("mlp.router", "ffn_gate_inp"))])
+        {
+            NormNames = [.. Norms, .. In(("post_attention_layernorm", "post_attention_norm"))],
+        },
     ];
 
     /// <summary>Whether the rows of queries and keys are in another order than Hugging Face's: <see cref="HeadRows"/>.</summary>
     public bool InterleavesHeads { get; private init; }
+
+    /// <summary>Both names of each norm; they are a model's, and in no adapter that llama.cpp reads.</summary>
+    private IReadOnlyList<(string Hugging, string Gguf)> NormNames
+    {
+        init => _normsToGguf = value.ToDictionary(norm => norm.Hugging, norm => norm.Gguf);
+    }
+
+    /// <summary>Whether norms are stored with the 1 that Hugging Face's module adds to its weight.</summary>
+    public bool AddsOneToNorms { get; private init; }
 
     /// <summary>All their names, for messages.</summary>
     public static string Names => string.Join(", ", All.Select(architecture => architecture.Name));
@@ -76,6 +98,9 @@ internal sealed record GgufArchitecture(string Name, IReadOnlyList<string> Model
     public GgufPlace? ToGguf(string module) => Place(_toGguf, module) is var (name, numbers)
         ? new(NamePattern.Fill(name, numbers), numbers.Count > 1 ? int.Parse(numbers[1], System.Globalization.CultureInfo.InvariantCulture) : null)
         : null;
+
+    /// <summary>GGUF's name of a norm; null where it has none.</summary>
+    public string? ToGgufNorm(string module) => Place(_normsToGguf, module) is var (name, numbers) ? NamePattern.Fill(name, numbers) : null;
 
     /// <summary>Hugging Face's name of a module, or of each expert of a stack; null where it has none.</summary>
     /// <param name="place">GGUF's name, without <c>.weight</c>; the expert is left open.</param>

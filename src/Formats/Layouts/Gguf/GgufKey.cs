@@ -7,6 +7,7 @@ namespace LoraKit.Formats.Layouts.Gguf;
 internal static class GgufKey
 {
     public const string Embedding = "token_embd";
+    public const string Output = "output";
 
     private const string Down = ".weight.lora_a";
     private const string Up = ".weight.lora_b";

@@ -50,7 +50,7 @@ internal static class GgufLimits
                 continue;
             }
 
-            if (place.Name == "output" && facts.TiesWordEmbeddings == true) yield return $"{Show(module)} is the base's embedding, and GGUF has no tensor for it";
+            if (place.Name == GgufKey.Output && facts.TiesWordEmbeddings == true) yield return $"{Show(module)} is the base's embedding, and GGUF has no tensor for it";
             if ((place.Name == GgufKey.Embedding) != module.IsEmbedding) yield return $"{Show(module)} {(module.IsEmbedding ? "is an embedding" : "is none")}, and llama.cpp goes by its name";
             if (place.Expert is { } expert)
             {

@@ -31,6 +31,10 @@ internal sealed record MergeDocument : CommandDocument
 
     public required IReadOnlyList<ShardBody> Shards { get; init; }
 
+    /// <summary>Tensors of Q8_0 that were rounded to blocks again, or would be; only where there are some.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RequantisedBody? Requantised { get; init; }
+
     /// <summary>The undo record; only where one was asked for.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public UndoBody? Undo { get; init; }
@@ -53,6 +57,9 @@ internal sealed record MergeAdapterBody(string Path, double Weight, string Layou
 
 /// <summary>One tensor file of the output.</summary>
 internal sealed record ShardBody(string File, long Bytes, int Tensors);
+
+/// <summary>Tensors that were rounded to blocks again, and the most that it changed of one, ‖W′ − Q(W′)‖ / ‖W′‖; null in a plan.</summary>
+internal sealed record RequantisedBody(int Tensors, double? RelativeChange);
 
 /// <summary>An undo record; of a plan its path alone.</summary>
 internal sealed record UndoBody(string Path, long? Bytes, long? Repaired, long? ChangedBytes);

@@ -1,4 +1,3 @@
-using LoraKit.Formats.Tensors;
 using LoraKit.Ops.Merge;
 using LoraKit.Ops.Verify;
 using LoraKit.Tool.Commands;
@@ -25,10 +24,11 @@ internal static class MergeDocuments
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Shards = Shards(plan.Shards),
         Undo = plan.Options.UndoRecord is { } undo ? new(undo, null, null, null) : null,
+        Requantised = plan.TensorsRequantised > 0 ? new(plan.TensorsRequantised, null) : null,
         Tensors =
         [
             .. plan.Tensors.Select(t => new PlannedTensorBody(
-                t.Name, MergeText.Action(t.Action), t.DType.FileName(), t.Shape.Sizes, t.File, t.Updates)),
+                t.Name, MergeText.Action(t.Action), t.TypeName, t.Shape.Sizes, t.File, t.Updates)),
         ],
         OtherFiles = plan.OtherFiles,
         Warnings = warnings,
@@ -51,6 +51,7 @@ internal static class MergeDocuments
         PeakMemoryBytes = ProcessMemory.PeakBytes,
         Shards = Shards(report.Shards),
         Undo = report.Undo is { } undo ? new(undo.Path, undo.Bytes, undo.Repaired, undo.ChangedBytes) : null,
+        Requantised = report.TensorsRequantised > 0 ? new(report.TensorsRequantised, report.RequantisationChange) : null,
         Verified = verified is null ? null : VerifiedBody.Of(verified),
         Warnings = warnings,
     };
