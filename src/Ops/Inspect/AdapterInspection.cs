@@ -19,7 +19,7 @@ public sealed record AdapterInspection
     /// <summary>The model family in the files' own words (<c>llama</c>, <c>sdxl_base_v1-0</c>); null where they do not say.</summary>
     public string? Family { get; init; }
 
-    /// <summary>The model class or architecture in the files' own words; null where they do not say.</summary>
+    /// <summary>The architecture that the modules are of, by their names and shapes (<c>flux1</c>); else the model class or architecture in the files' own words; null where neither tells.</summary>
     public string? Architecture { get; init; }
 
     /// <summary>The base model an adapter was trained on, as its files name it; null where they do not say.</summary>

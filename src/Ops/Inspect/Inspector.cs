@@ -44,7 +44,8 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
             // Several updates may share a tensor: the factors of IA³ for a weight and its bias, VeRA's projections.
             .. adapter.Deltas.SelectMany(d => d.Tensors).Concat(adapter.Replacements.Select(r => r.Values)).DistinctBy(t => t is StoredTensor ? (object)(t.File, t.Name) : t),
         ];
-        List<AdapterIssue> issues = [.. adapter.Issues, .. ZeroFactor.Find(adapter.Deltas), .. SplitQkvAlpha.Find(adapter)];
+        (string? architecture, IReadOnlyList<AdapterIssue> unclear) = InspectedArchitecture.Of(adapter);
+        List<AdapterIssue> issues = [.. adapter.Issues, .. unclear, .. ZeroFactor.Find(adapter.Deltas), .. SplitQkvAlpha.Find(adapter)];
         foreach (NonFiniteTensor found in NonFiniteScan.Run(tensors, options.Threads, null, cancellation).Found)
         {
             issues.Add(new AdapterIssue(
@@ -67,7 +68,7 @@ internal sealed class Inspector(InspectOptions options, ICompute? compute, IProg
             Container = stored.Container,
             Layout = adapter.Layout,
             Family = Text(adapter.Metadata, "ss_base_model_version"),
-            Architecture = BaseClass(adapter.Config) ?? Text(adapter.Metadata, "modelspec.architecture"),
+            Architecture = architecture ?? BaseClass(adapter.Config) ?? Text(adapter.Metadata, "modelspec.architecture"),
             BaseModel = adapter.Config?.BaseModel ?? Text(adapter.Metadata, "ss_sd_model_name"),
             Bytes = new FileInfo(stored.Path).Length,
             DType = CommonType.Of(tensors),
