@@ -118,7 +118,7 @@ public sealed class DiffusersTests
         foreach (string variant in (string[])["\"use_bdlora\": {\"nblocks\": 2}", "\"kasa_config\": {}", "\"init_lora_weights\": \"pissa\"", "\"target_parameters\": [\"x\"]", "\"layer_replication\": [[0, 1]]"])
         {
             FactorSample of = Two();
-            of.Metadata["lora_adapter_metadata"] = "{ \"unet.r\": 5, \"unet." + variant[1..] + " }";
+            of.Metadata["lora_adapter_metadata"] = "{ \"unet.r\":5, \"unet." + variant[1..] + " }";
             of.Fails<UnsupportedException>(variant.Split('"')[1]);
         }
 
@@ -133,11 +133,22 @@ public sealed class DiffusersTests
     [Fact]
     public void What_is_written_reads_back_the_same()
     {
-        using Adapter plain = Two().Read();
+        using Adapter plain = Two(rank: 5).Read();
         using SavedAdapter saved = new(plain);
         SavedAdapter.AssertSame(plain, saved.Adapter);
         Assert.DoesNotContain("lora_adapter_metadata", saved.Adapter.Metadata.Keys);
         Assert.Contains(Q + ".lora_A.weight", saved.Tensors().Select(tensor => tensor.Name));
+    }
+
+    /// <summary>Without it, diffusers took the first rank for all of them.</summary>
+    [Fact]
+    public void Ranks_that_differ_are_in_the_header()
+    {
+        using Adapter plain = Two().Read();
+        using SavedAdapter saved = new(plain);
+        SavedAdapter.AssertSame(plain, saved.Adapter);
+        Assert.Contains("\"unet.r\":5", saved.Adapter.Metadata["lora_adapter_metadata"]);
+        Assert.Contains("\"text_encoder.r\":4", saved.Adapter.Metadata["lora_adapter_metadata"]);
     }
 
     [Fact]
@@ -161,9 +172,9 @@ public sealed class DiffusersTests
         Assert.Contains("begins with no component", Assert.Throws<UnsupportedException>(() => AdapterLayouts.Named("diffusers").Write(adapter)).Message);
     }
 
-    private static FactorSample Two() => new FactorSample()
+    private static FactorSample Two(int rank = 4) => new FactorSample()
         .Tensor(Q + ".lora_A.weight", DType.F32, 5, 53).Tensor(Q + ".lora_B.weight", DType.F32, 37, 5)
-        .Tensor(Text + ".lora_A.weight", DType.F16, 4, 11).Tensor(Text + ".lora_B.weight", DType.F16, 13, 4);
+        .Tensor(Text + ".lora_A.weight", DType.F16, rank, 11).Tensor(Text + ".lora_B.weight", DType.F16, 13, rank);
 
     private static bool Close(double one, double other) => Math.Abs(one - other) <= 1e-12 * (1 + Math.Abs(one));
 }

@@ -22,11 +22,18 @@ public class ResultMetadataTests
         Assert.Equal(
             new Dictionary<string, string>
             {
-                ["ss_v2"] = "False", ["ss_base_model_version"] = "flux1", ["ss_network_module"] = "networks.lora_flux", ["ss_network_args"] = "None",
+                ["ss_v2"] = "False",
+                ["ss_base_model_version"] = "flux1",
+                ["ss_network_module"] = "networks.lora_flux",
+                ["ss_network_args"] = "None",
                 // The fused weight has 6 columns, the others 2 and 4.
-                ["ss_network_dim"] = "Dynamic", ["ss_network_alpha"] = "Dynamic",
-                ["modelspec.sai_model_spec"] = "1.0.1", ["modelspec.architecture"] = "flux-1-dev/lora", ["modelspec.implementation"] = "https://github.com/black-forest-labs/flux",
-                ["modelspec.title"] = "my style", ["modelspec.resolution"] = "1024x1024",
+                ["ss_network_dim"] = "Dynamic",
+                ["ss_network_alpha"] = "Dynamic",
+                ["modelspec.sai_model_spec"] = "1.0.1",
+                ["modelspec.architecture"] = "flux-1-dev/lora",
+                ["modelspec.implementation"] = "https://github.com/black-forest-labs/flux",
+                ["modelspec.title"] = "my style",
+                ["modelspec.resolution"] = "1024x1024",
             }.OrderBy(e => e.Key, StringComparer.Ordinal),
             metadata.Where(e => e.Key.StartsWith("ss_") || e.Key.StartsWith("modelspec.")).OrderBy(e => e.Key, StringComparer.Ordinal));
     }
@@ -80,8 +87,16 @@ public class ResultMetadataTests
         FluxSample sample = FluxSample.Of();
         Dictionary<string, string> training = new()
         {
-            ["ss_tag_frequency"] = """{"dir":{"cat":3}}""", ["ss_output_name"] = "cats", ["ss_steps"] = "100", ["ss_base_model_version"] = "flux1", ["ss_network_module"] = "networks.lora_flux",
-            ["modelspec.title"] = "Cats", ["modelspec.author"] = "someone", ["modelspec.date"] = "2024-01-01T00:00:00", ["modelspec.architecture"] = "flux-1-schnell/lora", ["custom"] = "é",
+            ["ss_tag_frequency"] = """{"dir":{"cat":3}}""",
+            ["ss_output_name"] = "cats",
+            ["ss_steps"] = "100",
+            ["ss_base_model_version"] = "flux1",
+            ["ss_network_module"] = "networks.lora_flux",
+            ["modelspec.title"] = "Cats",
+            ["modelspec.author"] = "someone",
+            ["modelspec.date"] = "2024-01-01T00:00:00",
+            ["modelspec.architecture"] = "flux-1-schnell/lora",
+            ["custom"] = "é",
         };
         foreach ((string key, string value) in training) sample.Metadata[key] = value;
         (sample.Metadata["ss_network_dim"], sample.Metadata["sshs_model_hash"]) = ("77", "stale");

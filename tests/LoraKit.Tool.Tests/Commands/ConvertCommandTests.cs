@@ -92,7 +92,7 @@ public sealed class ConvertCommandTests
     }
 
     [Theory]
-    [InlineData("invalid_option", "--to", "peft")]
+    [InlineData("invalid_option", "--to", "mlx")]
     [InlineData("invalid_option", "--to", "peft", "--rank", "0")]
     [InlineData("invalid_option", "--to", "peft", "--rank", "1", "--energy", "0.5")]
     [InlineData("invalid_option", "--to", "other", "--rank", "1")]

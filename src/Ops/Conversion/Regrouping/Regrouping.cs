@@ -69,7 +69,7 @@ internal sealed class Regrouping
     {
         (WeightGroup group, int module) = _places[source];
         if (group.IsRename) return [group.Name(module)];
-        return Enumerable.Range(0, group.Target.Naming == Naming.Original ? 1 : group.Rule.Diffusers.Count).Select(group.Name);
+        return Enumerable.Range(0, group.Rule.Modules(group.Target.Naming).Count).Select(group.Name);
     }
 
     /// <summary>The updates of the result, in the order of their first sources.</summary>

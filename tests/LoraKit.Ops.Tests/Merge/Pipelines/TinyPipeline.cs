@@ -126,7 +126,8 @@ internal sealed class TinyPipeline
             bool swaps = rule.Division == RowDivision.HalvesSwapped || (rule.Division == RowDivision.HalvesSwappedWhereLast && all == 2 * columns);
             Names = new(
                 Name(Naming.Original, 0), [.. Enumerable.Range(0, parts).Select(i => Name(Naming.Diffusers, i))],
-                parts == 1 ? [all] : [.. rule.Division.OfWhole(all, columns, parts)!.Select(rows => (int)rows)], [columns]) { IsSwapped = swaps };
+                parts == 1 ? [all] : [.. rule.Division.OfWhole(all, columns, parts)!.Select(rows => (int)rows)], [columns])
+            { IsSwapped = swaps };
             Values = PeftFolder.Values(random, all * columns, DType.BF16);
         }
 
