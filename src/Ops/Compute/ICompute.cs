@@ -24,7 +24,7 @@ public interface ICompute : IDisposable
     void AddProduct(Tile tile, IPreparedProduct product, long firstRow);
 
     /// <summary>
-    /// The SVD of Left·Right, in F64 whatever the factors' type. See spec/algebra.md, "factored SVD".
+    /// The SVD of Left·Right, in F64 whatever the factors' type. See spec/algebra.md, "Factored SVD".
     /// </summary>
     /// <param name="product">The factors; any rank, also above rows or columns, also 0.</param>
     ILowRankSvd Decompose(LowRankProduct product);

@@ -11,7 +11,7 @@ using LoraKit.Tool.Render.Progress;
 
 namespace LoraKit.Tool.Commands;
 
-/// <summary><c>convert PATH --to LAYOUT --out PATH</c>: an adapter in another layout, as plain LoRA.</summary>
+/// <summary><c>convert PATH --to LAYOUT --out PATH</c>: an adapter in another layout.</summary>
 internal static class ConvertCommand
 {
     public const string Name = "convert";
@@ -19,17 +19,17 @@ internal static class ConvertCommand
     public static Command Create(ToolEnvironment environment)
     {
         Argument<string> path = PathArgument.Create("The adapter: a folder, a file, or a model id in the Hugging Face cache");
-        Option<string> layout = new("--to") { Description = "The layout that is written: peft, kohya, diffusers, …", HelpName = "LAYOUT", Required = true };
+        Option<string> layout = new("--to") { Description = "The layout that is written: peft, kohya, lycoris, diffusers, diffusers-old, comfy, mlx, gguf, onnx", HelpName = "LAYOUT", Required = true };
         Option<string?> from = new("--from") { Description = "The layout it is read by (default: by its names)", HelpName = "LAYOUT" };
-        Option<string?> architecture = new("--arch") { Description = "The architecture that the adapter is for, such as flux1, where its names fit several", HelpName = "NAME" };
-        Option<string?> basePath = PathArgument.Option("--base", "The base model, for kinds that depend on its weights, flattened names, and biases and norms");
+        Option<string?> architecture = new("--arch") { Description = "The architecture that the adapter is for, such as flux1, where its names fit several (of gguf: llama, qwen3, …)", HelpName = "NAME" };
+        Option<string?> basePath = PathArgument.Option("--base", "The base model, for kinds that depend on its weights, flattened names, biases and norms; its config.json is enough for gguf");
         Option<string[]> metadata = new("--metadata") { Description = "What the metadata says besides, or instead: KEY=VALUE, as often as needed", HelpName = "KEY=VALUE" };
         Option<string?> rename = PathArgument.Option("--rename", "A JSON file of modules' names and new ones, as the result spells them; # stands for any number");
         Option<int?> rank = NumberOption.Whole("--rank", "R", "The most that an update's rank may be");
         Option<double?> energy = NumberOption.Decimal("--energy", "E", "The lowest rank of each module that keeps this fraction of its squared norm, such as 0.9");
         Option<double?> maxError = NumberOption.Decimal("--max-error", "E", "The lowest rank of each module whose relative error is at most this, such as 0.1");
         Option<long?> seed = NumberOption.Seed("What the random sketches are made from (default: 0)");
-        Command command = new(Name, "Write an adapter of any kind as plain LoRA: exactly where it is one, else the nearest, with the true error")
+        Command command = new(Name, "Write an adapter in another layout: names, alphas, hashes and metadata are the target's; what it cannot say is made plain LoRA or refused")
         {
             path, layout, from, architecture, basePath, metadata, rename, rank, energy, maxError, seed,
         };

@@ -14,9 +14,9 @@ public sealed class LayoutRulesTests
         string table = string.Join('\n',
         [
             "", "| layout | what it cannot say, and what becomes of it |", "|---|---|",
-            .. AdapterLayouts.All.OrderBy(layout => layout.Name, StringComparer.Ordinal).Select(layout => $"| [`{layout.Name}`]({layout.Name}.md) | {string.Join("<br>", layout.Rules)} |"), "",
+            .. AdapterLayouts.All.OrderBy(layout => layout.Name, StringComparer.Ordinal).Select(layout => $"| [`{layout.Name}`](spec/layouts/{layout.Name}.md) | {string.Join("<br>", layout.Rules)} |"), "",
         ]);
-        string page = File.ReadAllText(Path.Combine(Paths.Repository, "spec", "layouts", "README.md"));
+        string page = File.ReadAllText(Path.Combine(Paths.Repository, "README.md"));
         Assert.Equal(table, page[(page.IndexOf(Begin, StringComparison.Ordinal) + Begin.Length)..page.IndexOf(End, StringComparison.Ordinal)]);
     }
 

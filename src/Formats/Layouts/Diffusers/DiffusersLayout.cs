@@ -18,7 +18,7 @@ internal sealed class DiffusersLayout : IAdapterLayout
     /// <inheritdoc/>
     public IReadOnlyList<string> Rules =>
     [
-        "kinds other than LoRA: plain LoRA first, exactly or by SVD",
+        "kinds other than LoRA and DoRA: plain LoRA first, exactly or by SVD",
         "values in full, embeddings, weights stored [in, out]: refused",
         "alpha tensors: scales go into lora_adapter_metadata",
     ];
