@@ -137,8 +137,10 @@ public sealed unsafe class TorchCompute : ICompute
         bool wide = factors.IsDouble || tile.SourceType == DType.F64 || tile.DestinationType == DType.F64;
         torch.ScalarType sumType = wide ? torch.ScalarType.Float64 : torch.ScalarType.Float32;
         torch.Tensor stored = _elements.Load(source + (start * tile.SourceType.Bytes()), tile.SourceType, rows, tile.Columns, sumType);
+        // The scalar that add_ makes of its own accord may be collected while libtorch reads it.
+        using Scalar one = 1;
         // An empty sum changes nothing, not even the sign of a zero.
-        torch.Tensor sum = factors.Rank == 0 ? stored.to_type(sumType) : factors.Delta(firstRow + row, rows).to_type(sumType).add_(stored);
+        torch.Tensor sum = factors.Rank == 0 ? stored.to_type(sumType) : factors.Delta(firstRow + row, rows).to_type(sumType).add_(stored, one);
         _elements.Store(sum, destination + (start * tile.DestinationType.Bytes()), tile.DestinationType);
     }
 
